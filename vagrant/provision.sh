@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# Makes this machine able to build, test and run Plait: Debian packages, node modules, the build itself.
+# It is the installer of a fresh machine, of the Vagrant VMs and of CI; a second run finds nothing to do.
+#
+#   vagrant/provision.sh                  packages, node modules, build
+#   vagrant/provision.sh --packages-only  the Debian packages alone
+set -euo pipefail
+
+readonly TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+readonly NODE_MAJOR=20
+readonly PACKAGES=(
+  clang llvm libbpf-dev libelf-dev zlib1g-dev pkg-config make g++ python3 bpftool clang-format # build
+  etcd-server iproute2 nftables procps util-linux                                              # run
+  etcd-client iperf3 sockperf tcpdump tshark ethtool iputils-ping dnsutils jq                  # lab, tests
+)
+
+say() { printf 'provision: %s\n' "$*"; }
+die() {
+  printf 'provision: %s\n' "$*" >&2
+  exit 1
+}
+
+missing_packages() {
+  local package
+  for package in "${PACKAGES[@]}"; do
+    grep -qx "$package" <<<"$INSTALLED" || printf '%s\n' "$package"
+  done
+}
+
+# Debian starts the daemons of what it installs. We want etcd's binary, not a service: policy-rc.d refuses the
+# start during the installation (a policy that exists already stays), and the unit is not left for the next boot.
+install_packages() (
+  policy=/usr/sbin/policy-rc.d
+  if [[ ! -e $policy ]]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -qq update >"$LOG" 2>&1 &&
+    apt-get -qq install -y --no-install-recommends "$@" >>"$LOG" 2>&1 || {
+    tail -n 20 "$LOG" >&2
+    die "install packages: apt-get failed (is the network up?); its whole output is in $LOG"
+  }
+  if [[ " $* " == *' etcd-server '* && -d /run/systemd/system ]]; then
+    systemctl --quiet disable --now etcd.service
+  fi
+)
+
+check_node() {
+  local advice="install Node.js $NODE_MAJOR or newer (https://nodejs.org, or: npm install -g node@22)"
+  command -v node >/dev/null || die "find node: it is not installed; $advice"
+  command -v npm >/dev/null || die "find npm: it is not installed; $advice"
+  local version
+  version=$(node -p 'process.versions.node')
+  ((${version%%.*} >= NODE_MAJOR)) || die "use node $version: too old; $advice"
+  say "node $version"
+}
+
+# `npm ci` starts by deleting node_modules, so it runs only when the lock file is another one than last time.
+# No dependency needs its install script; the addon is compiled by the build.
+install_modules() {
+  local stamp=node_modules/.plait-lock-sha256 want
+  want=$(sha256sum package-lock.json addon/package.json | sha256sum)
+  if [[ -e $stamp && $(<"$stamp") == "$want" ]]; then
+    say "node modules: nothing to do"
+    return
+  fi
+  say "node modules: npm ci"
+  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || die "install node modules: npm ci failed"
+  printf '%s\n' "$want" >"$stamp"
+}
+
+build() {
+  local started=$SECONDS
+  say "build: addon, BPF programs, TypeScript"
+  npm run -s build || die "build: failed, see above"
+  say "build: done in $((SECONDS - started)) s"
+}
+
+main() {
+  local packages_only=
+  case ${1-} in
+    '') ;;
+    --packages-only) packages_only=1 ;;
+    *) die "usage: vagrant/provision.sh [--packages-only]" ;;
+  esac
+  ((EUID == 0)) || die "run as root: packages are installed and BPF programs loaded (try: sudo $0)"
+  command -v apt-get >/dev/null || die "find apt-get: this script knows Debian 12 and its relatives only"
+  cd "$TOP"
+
+  exec 9>/run/plait-provision.lock
+  flock -n 9 || {
+    say "waiting for another provision.sh to end"
+    flock 9
+  }
+
+  local missing
+  mapfile -t missing < <(missing_packages)
+  if ((${#missing[@]})); then
+    say "packages: installing ${missing[*]}"
+    install_packages "${missing[@]}"
+  else
+    say "packages: nothing to do"
+  fi
+  [[ -z $packages_only ]] || return 0
+
+  check_node
+  install_modules
+  build
+}
+
+readonly LOG=/run/plait-provision.log
+INSTALLED=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' 2>/dev/null | sed -n 's/^installed //p')
+main "$@"
