@@ -98,7 +98,12 @@ export type MapQuery = z.infer<typeof mapQuerySchema>;
 
 /** What every failed request is answered with. */
 export interface ErrorAnswer {
-  error: { code: string; message: string };
+  error: {
+    code: string;
+    message: string;
+    /** What to do instead, when there is something. */
+    hint?: string | undefined;
+  };
 }
 
 export interface SubnetAnswer {

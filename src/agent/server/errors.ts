@@ -1,0 +1,66 @@
+/* Failures on their way out of the API: which status says it, and what the answer's body holds. */
+import type { ZodType } from 'zod';
+import type { ErrorAnswer } from '../../model/api.js';
+import { InvalidInput, PlaitError } from '../../model/errors.js';
+
+const statuses: Record<string, number> = {
+  INVALID_INPUT: 400,
+  AMBIGUOUS: 400,
+  NOT_FOUND: 404,
+  NAMESPACE_NOT_FOUND: 404,
+  NAME_TAKEN: 409,
+  VNI_TAKEN: 409,
+  VNIS_EXHAUSTED: 409,
+  ADDRESS_TAKEN: 409,
+  MAC_TAKEN: 409,
+  INTERFACE_TAKEN: 409,
+  RANGE_FULL: 409,
+  POOL_EXHAUSTED: 409,
+  SUBNET_OVERLAP: 409,
+  NETWORK_IN_USE: 409,
+  ENDPOINT_ELSEWHERE: 409,
+  STORE_CONFLICT: 409,
+  STORE_UNAVAILABLE: 503,
+};
+
+export interface Failure {
+  status: number;
+  body: ErrorAnswer;
+}
+
+/** Anything that is not ours becomes "internal": its stack belongs in the log, not in front of a person. */
+export function describeFailure(error: unknown): Failure {
+  if (error instanceof PlaitError) {
+    const { code, message, hint } = error;
+    return { status: statuses[code] ?? 500, body: { error: { code, message, hint } } };
+  }
+  const status = clientErrorStatus(error);
+  if (status !== undefined) {
+    return {
+      status,
+      body: { error: { code: 'INVALID_INPUT', message: `read request: ${messageOf(error)}` } },
+    };
+  }
+  return { status: 500, body: { error: { code: 'INTERNAL', message: messageOf(error) } } };
+}
+
+/** What fastify itself refuses: a body that is not JSON, one that is too big. */
+function clientErrorStatus(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('statusCode' in error)) return undefined;
+  const { statusCode } = error;
+  return typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500 ? statusCode : undefined;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The value as the schema has it, or InvalidInput that names every field that is wrong. */
+export function parseRequest<T>(schema: ZodType<T>, value: unknown, doing: string): T {
+  const parsed = schema.safeParse(value ?? {});
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map(({ path, message }) =>
+    path.length > 0 ? `${path.join('.')}: ${message}` : message,
+  );
+  throw new InvalidInput(`${doing}: ${faults.join('; ')}`);
+}
