@@ -29,17 +29,12 @@ const netnsPath = z.string({ error: 'give the path of a network namespace' }).re
 
 export const networkCreateSchema = z.strictObject({
   name,
-  subnets: z
-    .array(
-      z.strictObject({
-        subnet: z.string({ error: 'give a subnet such as 10.10.0.0/24' }),
-        /** null: no gateway. Left out: the first address. */
-        gateway: z.string().nullable().optional(),
-        /** Part of the subnet from which addresses are chosen, in CIDR form. */
-        range: z.string().optional(),
-      }),
-    )
-    .optional(),
+  /** Prefixes; without an IPv4 one, a /24 of the default pool is chosen. */
+  subnets: z.array(z.string(), { error: 'give a list of subnets such as 10.10.0.0/24' }).optional(),
+  /** Each belongs to the subnet that contains it; a subnet without one gets its first address. */
+  gateways: ipAddresses.optional(),
+  /** Where addresses are chosen from, as prefixes; each belongs to the subnet that contains it. */
+  ranges: z.array(z.string(), { error: 'give a list of ranges such as 10.10.10.0/24' }).optional(),
   ipv6: z.boolean({ error: 'give true or false' }).optional(),
   internal: z.boolean({ error: 'give true or false' }).optional(),
   mtu: z
