@@ -1,0 +1,236 @@
+/**
+ * The rows that this node's maps should have, kept up to date from the cluster view.
+ *
+ * Only a network that is live here, that is with a container attached on this node, has rows: a network of other
+ * nodes costs nothing. A change touches what depends on it: an endpoint its own few rows, O(1); a network
+ * becoming live or dead, or a node changing its address, their endpoints. The reconciler notes changes by
+ * `update`, `attach` and `detach`, which only mark, and then takes the rows that changed. `all` is for the full
+ * compare, which corrects whatever else wrote to the maps.
+ *
+ * Rows follow from records and attachments, not from the order in which news of them came; a node that is
+ * silent keeps its rows (a fault of the control plane must not become an outage).
+ */
+import { ClaimTable } from './claims.js';
+import { Flood } from './flood.js';
+import {
+  endpointNeighbors,
+  endpointRow,
+  fdbKey,
+  gatewayNeighbors,
+  networkRow,
+  subnetRows,
+} from './recordRows.js';
+import { type Endpoint, EXTERNAL_NODE, type Network } from './records.js';
+import type { Attachment, RowChanges, TableName, TableTypes } from './rows.js';
+import type { ClusterView, Dirty } from './view.js';
+
+export interface DesiredOptions {
+  /** Id of this node. */
+  readonly node: string;
+  /** Index in `vteps` of the VTEP with that underlay address; asked when the first row needs it. */
+  readonly vtepIndex: (address: string) => number;
+}
+
+export type AllRows = { [T in TableName]: TableTypes[T][] };
+
+/** How to give up what a record holds. */
+type Release = () => void;
+
+interface LiveNetwork {
+  readonly network: Network;
+  readonly releases: Release[];
+}
+
+export class DesiredRows {
+  readonly #view: ClusterView;
+  readonly #node: string;
+  readonly #flood: Flood;
+  readonly #tables = {
+    fdb: new ClaimTable<TableTypes['fdb'][0], TableTypes['fdb'][1]>(
+      (key) => `${key.vni}/${key.mac.join('.')}`,
+    ),
+    neighbors: new ClaimTable<TableTypes['neighbors'][0], TableTypes['neighbors'][1]>(
+      (key) => `${key.vni}/${key.addr.w.join('.')}`,
+    ),
+    endpoints: new ClaimTable<number, TableTypes['endpoints'][1]>(String),
+    networks: new ClaimTable<number, TableTypes['networks'][1]>(String),
+    subnets: new ClaimTable<TableTypes['subnets'][0], TableTypes['subnets'][1]>(
+      (key) => `${key.prefixLen}/${key.addr.w.join('.')}`,
+    ),
+  };
+  readonly #attachments = new Map<string, Attachment>();
+  /** By endpoint id, for endpoints that have rows. */
+  readonly #holdings = new Map<string, Release[]>();
+  readonly #live = new Map<string, LiveNetwork>();
+  /** Network id → ids of its endpoints that are attached here. */
+  readonly #local = new Map<string, Set<string>>();
+  /** Endpoint id → network id, for what is counted in #local. */
+  readonly #networkOf = new Map<string, string>();
+  #dirtyEndpoints = new Set<string>();
+  #dirtyNetworks = new Set<string>();
+
+  constructor(view: ClusterView, options: DesiredOptions) {
+    this.#view = view;
+    this.#node = options.node;
+    this.#flood = new Flood(options.vtepIndex);
+  }
+
+  get attachments(): ReadonlyMap<string, Attachment> {
+    return this.#attachments;
+  }
+
+  /** The endpoint's container interface exists on this node. */
+  attach(endpoint: string, attachment: Attachment): void {
+    this.#attachments.set(endpoint, attachment);
+    this.#dirtyEndpoints.add(endpoint);
+  }
+
+  detach(endpoint: string): void {
+    if (this.#attachments.delete(endpoint)) this.#dirtyEndpoints.add(endpoint);
+  }
+
+  /** Notes what changed in the view. */
+  update(dirty: Dirty): void {
+    for (const id of dirty.endpoints) this.#dirtyEndpoints.add(id);
+    for (const id of dirty.networks) this.#dirtyNetworks.add(id);
+    for (const id of dirty.nodes) {
+      for (const endpoint of this.#view.endpointsOfNode(id)) this.#dirtyEndpoints.add(endpoint.id);
+    }
+    // A declared peer at this node's own address is nobody's; that address may just have become known.
+    if (!dirty.nodes.has(this.#node)) return;
+    for (const endpoint of this.#view.endpointsOfNode(EXTERNAL_NODE)) this.#dirtyEndpoints.add(endpoint.id);
+  }
+
+  /** Rows that changed since the last call. Rows of `vteps` must be there before these are applied. */
+  takeChanges(): RowChanges {
+    this.#settle();
+    return {
+      fdb: this.#tables.fdb.takeChanges(),
+      neighbors: this.#tables.neighbors.takeChanges(),
+      endpoints: this.#tables.endpoints.takeChanges(),
+      networks: this.#tables.networks.takeChanges(),
+      subnets: this.#tables.subnets.takeChanges(),
+      senders: this.#flood.senders.takeChanges(),
+      flood: this.#flood.takeChanges(),
+    };
+  }
+
+  /** Every row. What `takeChanges` has to tell stays to be told. */
+  all(): AllRows {
+    this.#settle();
+    return {
+      fdb: [...this.#tables.fdb.entries()],
+      neighbors: [...this.#tables.neighbors.entries()],
+      endpoints: [...this.#tables.endpoints.entries()],
+      networks: [...this.#tables.networks.entries()],
+      subnets: [...this.#tables.subnets.entries()],
+      senders: [...this.#flood.senders.entries()],
+      flood: [...this.#flood.entries()],
+    };
+  }
+
+  /** Underlay addresses of the remote VTEPs that rows refer to, and their indexes. */
+  vteps(): Map<string, number> {
+    this.#settle();
+    return this.#flood.vteps();
+  }
+
+  /** Ids of the networks that have rows here. */
+  liveNetworks(): ReadonlySet<string> {
+    this.#settle();
+    return new Set(this.#live.keys());
+  }
+
+  #settle(): void {
+    for (const id of this.#dirtyEndpoints) this.#countLocal(id);
+    for (const id of this.#dirtyNetworks) this.#refreshNetwork(id);
+    for (const id of this.#dirtyEndpoints) this.#refreshEndpoint(id);
+    this.#dirtyNetworks = new Set();
+    this.#dirtyEndpoints = new Set();
+  }
+
+  /** Notes a network whose first local endpoint came or whose last one went. */
+  #countLocal(id: string): void {
+    const endpoint = this.#view.endpoints.get(id);
+    const before = this.#networkOf.get(id);
+    const now = endpoint && this.#attachments.has(id) ? endpoint.network : undefined;
+    if (before === now) return;
+    if (before !== undefined) {
+      this.#networkOf.delete(id);
+      this.#local.get(before)?.delete(id);
+      if (this.#local.get(before)?.size === 0) this.#local.delete(before);
+      this.#dirtyNetworks.add(before);
+    }
+    if (now === undefined) return;
+    this.#networkOf.set(id, now);
+    this.#local.set(now, (this.#local.get(now) ?? new Set()).add(id));
+    this.#dirtyNetworks.add(now);
+  }
+
+  #refreshNetwork(id: string): void {
+    const before = this.#live.get(id);
+    const network = this.#local.has(id) ? this.#view.networks.get(id) : undefined;
+    if (before?.network === network) return;
+    for (const release of before?.releases ?? []) release();
+    this.#live.delete(id);
+    if (network) this.#live.set(id, { network, releases: this.#claimNetwork(network) });
+    for (const endpoint of this.#view.endpointsOfNetwork(id)) this.#dirtyEndpoints.add(endpoint.id);
+  }
+
+  #claimNetwork(network: Network): Release[] {
+    const { neighbors, networks, subnets } = this.#tables;
+    return [
+      claim(networks, network.id, [[network.vni, networkRow(network)]]),
+      claim(neighbors, network.id, gatewayNeighbors(network)),
+      claim(subnets, network.id, subnetRows(network)),
+    ];
+  }
+
+  #refreshEndpoint(id: string): void {
+    for (const release of this.#holdings.get(id) ?? []) release();
+    this.#holdings.delete(id);
+    const endpoint = this.#view.endpoints.get(id);
+    const network = endpoint && this.#live.get(endpoint.network)?.network;
+    if (!endpoint || !network) return;
+    const attachment = this.#attachments.get(id);
+    const vtep = attachment ? undefined : this.#vtepOf(endpoint);
+    if (attachment) this.#holdings.set(id, this.#claimLocal(network, endpoint, attachment));
+    else if (vtep !== undefined) this.#holdings.set(id, this.#claimRemote(network, endpoint, vtep));
+  }
+
+  #claimLocal(network: Network, endpoint: Endpoint, attachment: Attachment): Release[] {
+    const { fdb, neighbors, endpoints } = this.#tables;
+    const { ifindex, slot } = attachment;
+    this.#flood.addLocal(network.vni, endpoint.id, attachment);
+    return [
+      () => this.#flood.removeLocal(network.vni, endpoint.id),
+      claim(endpoints, endpoint.id, [[ifindex, endpointRow(network, endpoint, attachment)]]),
+      claim(fdb, endpoint.id, [[fdbKey(network, endpoint), { ifindex, slot }]]),
+      claim(neighbors, endpoint.id, endpointNeighbors(network, endpoint)),
+    ];
+  }
+
+  #claimRemote(network: Network, endpoint: Endpoint, vtep: string): Release[] {
+    const { fdb, neighbors } = this.#tables;
+    const slot = this.#flood.addRemote(network.vni, vtep);
+    return [
+      () => this.#flood.removeRemote(network.vni, vtep),
+      claim(fdb, endpoint.id, [[fdbKey(network, endpoint), { ifindex: 0, slot }]]),
+      claim(neighbors, endpoint.id, endpointNeighbors(network, endpoint)),
+    ];
+  }
+
+  /** Where a remote endpoint is. Nowhere if it claims to be here: without an attachment it does not exist. */
+  #vtepOf(endpoint: Endpoint): string | undefined {
+    if (endpoint.node === this.#node) return undefined;
+    const vtep = endpoint.vtep ?? this.#view.nodes.get(endpoint.node)?.vtep;
+    return vtep === this.#view.nodes.get(this.#node)?.vtep ? undefined : vtep;
+  }
+}
+
+function claim<K, V>(table: ClaimTable<K, V>, owner: string, rows: readonly [K, V][]): Release {
+  for (const [key, value] of rows) table.claim(owner, key, value);
+  return () => {
+    for (const [key] of rows) table.release(owner, key);
+  };
+}
