@@ -3,6 +3,7 @@
  * Watches put and delete; a list replaces a whole scope and touches only what differs. Every change is noted as
  * dirty, so that the reconciler's work grows with the changes and not with the cluster. No I/O.
  */
+import { namesOf } from './names.js';
 import type { Endpoint, Network, Node } from './records.js';
 
 /** Ids whose records appeared, changed or went away since the last `takeDirty`. */
@@ -51,7 +52,7 @@ export class ClusterView {
     return this.#resolve(this.#byNode.get(node));
   }
 
-  /** Endpoints of the network with that name or alias; case does not matter, as in DNS. */
+  /** Endpoints of the network with that name or alias, or for tasks.<name> its replicas; case does not matter. */
   endpointsNamed(network: string, name: string): Endpoint[] {
     return this.#resolve(this.#byName.get(nameKey(network, name)));
   }
@@ -163,9 +164,7 @@ export class ClusterView {
     const { id, network } = endpoint;
     this.#byNetwork[change](network, id);
     this.#byNode[change](endpoint.node, id);
-    for (const name of new Set([endpoint.name, ...endpoint.aliases].map((text) => nameKey(network, text)))) {
-      this.#byName[change](name, id);
-    }
+    for (const name of namesOf(endpoint)) this.#byName[change](nameKey(network, name), id);
     for (const address of endpoint.addresses) this.#byAddress[change](`${network}/${address}`, id);
   }
 }
