@@ -1,0 +1,176 @@
+/*
+ * A container's interface: a veth pair whose host end stays here and whose other end is created in the container's
+ * namespace under its final name, so that a name that is taken there fails before anything exists.
+ *
+ * Removing the host end removes everything: the other end, its addresses and its routes.
+ */
+import { createHash } from 'node:crypto';
+import { PlaitError } from '../model/errors.js';
+import { HEADROOM_BRIDGE } from './devices.js';
+import { ipBatch, ipQuery, type Link, type RouteInfo } from './ip.js';
+import { CommandFailed, run } from './run.js';
+
+export interface VethSpec {
+  /** See `hostIfname`. */
+  readonly hostIfname: string;
+  /** Name inside the namespace. */
+  readonly ifname: string;
+  /** Path of the namespace. */
+  readonly netns: string;
+  readonly mac: string;
+  /** Bytes, of IP packets. */
+  readonly mtu: number;
+  /** Each with /prefix-length. */
+  readonly addresses: readonly string[];
+  /** IPv6 link-local address, without prefix length; none when left out. */
+  readonly linkLocal?: string | undefined;
+  /** At most one per IP version. A namespace that has a default route of that version keeps its own. */
+  readonly gateways: readonly string[];
+}
+
+export interface HostEnd {
+  readonly ifname: string;
+  readonly ifindex: number;
+}
+
+const HOST_IFNAME = /^pl[0-9a-f]{11}$/;
+
+/** The name of an endpoint's host end. 44 bits of a digest: 15 characters are all that the kernel allows. */
+export function hostIfname(endpointId: string): string {
+  return `pl${createHash('sha256').update(endpointId).digest('hex').slice(0, 11)}`;
+}
+
+/**
+ * Creates the interface whole, or nothing. Returns the host end's ifindex. The host end is up, but it is a port of a
+ * bridge that is down: what the container sends goes nowhere until a program is attached.
+ */
+export async function createVeth(spec: VethSpec): Promise<number> {
+  const inside = await settleBoth(createPair(spec), lookInside(spec.netns), spec.hostIfname);
+  try {
+    const [host] = await Promise.all([showHostEnd(spec.hostIfname), configureInside(spec, inside)]);
+    return host;
+  } catch (error) {
+    await deleteVeth(spec.hostIfname);
+    throw error;
+  }
+}
+
+/** Returns false when there is no such interface. */
+export async function deleteVeth(ifname: string): Promise<boolean> {
+  try {
+    await run('ip', ['link', 'delete', 'dev', ifname], { doing: `delete interface ${ifname}` });
+    return true;
+  } catch (error) {
+    if (error instanceof CommandFailed && error.stderr.includes('Cannot find device')) return false;
+    throw error;
+  }
+}
+
+/** The host ends that exist here, whoever left them. */
+export async function listVeths(): Promise<HostEnd[]> {
+  const links = await ipQuery<Link>(['link', 'show', 'type', 'veth'], { doing: 'list host ends' });
+  return links
+    .filter((link) => HOST_IFNAME.test(link.ifname))
+    .map((link) => ({ ifname: link.ifname, ifindex: link.ifindex }));
+}
+
+/** Waits for both, so that nothing is under way any more when the caller hears of a failure. */
+async function settleBoth<T>(pair: Promise<void>, other: Promise<T>, ifname: string): Promise<T> {
+  const [made, answered] = await Promise.allSettled([pair, other]);
+  if (made.status === 'rejected') throw made.reason;
+  if (answered.status === 'fulfilled') return answered.value;
+  await deleteVeth(ifname);
+  throw answered.reason;
+}
+
+async function createPair(spec: VethSpec): Promise<void> {
+  const { hostIfname: host, ifname, netns, mac, mtu } = spec;
+  const add = (master: string) =>
+    ipBatch(
+      [
+        `link add name ${host} mtu ${mtu} ${master} type veth peer name ${ifname} address ${mac} mtu ${mtu} netns ${netns}`,
+        `link set dev ${host} addrgenmode none up`,
+      ],
+      { doing: `create interface ${ifname} in ${netns}` },
+    );
+  try {
+    await add(`master ${HEADROOM_BRIDGE}`);
+  } catch (error) {
+    if (!(error instanceof CommandFailed)) throw error;
+    if (error.line !== 1) await deleteVeth(host);
+    // A bridge takes 1023 ports. The rest works without the headroom, only slower.
+    if (error.stderr.includes('Exchange full')) return add('');
+    throw error.stderr.includes('File exists') ? await taken(spec, error) : error;
+  }
+}
+
+/** The kernel says "File exists" for either end. */
+async function taken(spec: VethSpec, cause: CommandFailed): Promise<PlaitError> {
+  const hosts = await listVeths();
+  const here = hosts.some((host) => host.ifname === spec.hostIfname);
+  const what = here
+    ? `interface ${spec.hostIfname}: exists already on this host`
+    : `interface ${spec.ifname} in ${spec.netns}: the name is taken there`;
+  return new PlaitError('INTERFACE_EXISTS', `create ${what}`, {
+    hint: here ? undefined : 'choose another with --ifname',
+    cause,
+  });
+}
+
+async function showHostEnd(ifname: string): Promise<number> {
+  const [link] = await ipQuery<Link>(['link', 'show', 'dev', ifname], { doing: `find interface ${ifname}` });
+  if (!link) throw new PlaitError('INTERFACE_GONE', `find interface ${ifname}: it vanished`);
+  return link.ifindex;
+}
+
+interface Inside {
+  /** IP versions that have a default route already. */
+  readonly defaults: ReadonlySet<4 | 6>;
+  /** False where new interfaces have IPv6 switched off, as in Docker's containers. */
+  readonly ipv6: boolean;
+}
+
+const LOOK_INSIDE = 'ip -j route show table all && cat /proc/sys/net/ipv6/conf/default/disable_ipv6';
+
+async function lookInside(netns: string): Promise<Inside> {
+  const doing = `list routes of ${netns}`;
+  const output = await run('sh', ['-c', LOOK_INSIDE], { doing, netns, partial: true });
+  const [routes = '[]', disabled] = output.trim().split('\n');
+  const defaults = (JSON.parse(routes) as RouteInfo[])
+    .filter((route) => route.dst === 'default' && (route.type ?? 'unicast') === 'unicast')
+    .map((route) => (route.pref === undefined ? 4 : 6));
+  return { defaults: new Set(defaults), ipv6: disabled === '0' };
+}
+
+/** Written for this interface alone, and only when it gets an IPv6 address of its network. */
+const ENABLE_IPV6 = 'echo 0 > /proc/sys/net/ipv6/conf/$1/disable_ipv6; exec ip -batch -';
+
+async function configureInside(spec: VethSpec, inside: Inside): Promise<void> {
+  const { ifname, netns, addresses } = spec;
+  const doing = `set up interface ${ifname} in ${netns}`;
+  const wantsIpv6 = addresses.some((address) => address.includes(':'));
+  const ipv6 = inside.ipv6 || wantsIpv6;
+  const stdin = `${insideLines(spec, inside.defaults, ipv6).join('\n')}\n`;
+  if (inside.ipv6 || !wantsIpv6) await run('ip', ['-batch', '-'], { doing, netns, stdin });
+  else await run('sh', ['-c', ENABLE_IPV6, 'sh', ifname], { doing, netns, stdin });
+}
+
+/**
+ * No duplicate address detection: the cluster's state already guarantees that addresses are unique, and detection
+ * would make every IPv6 address unusable for its first second or two.
+ */
+function insideLines(spec: VethSpec, defaults: ReadonlySet<4 | 6>, ipv6: boolean): string[] {
+  const { ifname, addresses, linkLocal, gateways } = spec;
+  const lines = ['link set dev lo up', `link set dev ${ifname} addrgenmode none`];
+  for (const address of addresses) {
+    lines.push(`address add ${address} dev ${ifname}${address.includes(':') ? ' nodad' : ''}`);
+  }
+  if (linkLocal && ipv6) lines.push(`address add ${linkLocal}/64 dev ${ifname} scope link nodad`);
+  lines.push(`link set dev ${ifname} up`);
+  for (const gateway of gateways) {
+    if (!defaults.has(gateway.includes(':') ? 6 : 4)) {
+      lines.push(`route add default via ${gateway} dev ${ifname}`);
+    }
+  }
+  return lines;
+}
