@@ -227,6 +227,8 @@ export interface DropAnswer {
   length: number;
   /** Its first bytes, in hexadecimal. */
   head: string;
+  /** Addresses, protocol and ports, as far as those bytes go. */
+  summary: string;
 }
 
 export interface DifferenceAnswer {

@@ -1,0 +1,135 @@
+/*
+ * Brings the maps to what the view says. Changes are only marked when they happen; a pass takes all that were
+ * marked, once the event loop has delivered what came with them, and passes never overlap. Its cost grows with the
+ * changes. A full compare, on a slow timer and after every relist, mends what anybody else did to the maps.
+ *
+ * Nothing is written before the view is known to be complete (`open`): the maps still hold what the last agent
+ * knew, which is better than what a view that is still filling would make of them.
+ */
+import type { Logger } from 'pino';
+import type { AllRows, DesiredRows } from '../model/desired.js';
+import type { RowChanges } from '../model/rows.js';
+import type { ClusterView } from '../model/view.js';
+
+/** Where rows go. */
+export interface RowSink {
+  /** Makes the rows of these VTEPs usable before rows refer to them. */
+  ensureVteps(addresses: ReadonlySet<string>): Promise<void>;
+  apply(changes: RowChanges): void;
+  /** Makes the tables hold exactly these rows; returns how many differed. */
+  replace(rows: AllRows): number;
+  /** Called when the networks that are live here, or their records, changed. */
+  setLiveNetworks(ids: ReadonlySet<string>): Promise<void>;
+}
+
+export interface ReconcilerOptions {
+  readonly view: ClusterView;
+  readonly desired: DesiredRows;
+  readonly sink: RowSink;
+  readonly log: Logger;
+  /** Runs after a pass that took changes. */
+  readonly onPass?: () => void;
+  readonly fullCompareMs?: number;
+}
+
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  readonly #timer: NodeJS.Timeout;
+  #open = false;
+  #closed = false;
+  #compare = false;
+  #pending: Promise<void> | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #liveKey = '';
+  /** Last failure; passes are tried again on the next change and on the slow timer. */
+  failure: Error | undefined;
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+    this.#timer = setInterval(
+      () => void this.compare().catch(() => undefined),
+      options.fullCompareMs ?? 60_000,
+    );
+  }
+
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  /** The view is complete: from now on the maps follow it. Resolves when they do. */
+  open(): Promise<void> {
+    this.#open = true;
+    return this.compare();
+  }
+
+  /** Resolves when all that was marked before the call is in the maps; rejects when that failed. */
+  flush(): Promise<void> {
+    this.#pending ??= this.#schedule();
+    return this.#pending;
+  }
+
+  /** Something changed and nobody waits for it. */
+  kick(): void {
+    void this.flush().catch(() => undefined);
+  }
+
+  /** Compares everything, whatever is marked. */
+  compare(): Promise<void> {
+    this.#compare = true;
+    return this.flush();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    await this.#pending?.catch(() => undefined);
+    await this.#running;
+  }
+
+  async #schedule(): Promise<void> {
+    await Promise.all([this.#running, new Promise((resolve) => setImmediate(resolve))]);
+    this.#pending = undefined;
+    const pass = this.#pass();
+    this.#running = pass.catch(() => undefined);
+    return pass;
+  }
+
+  async #pass(): Promise<void> {
+    const { desired, log, onPass } = this.#options;
+    desired.update(this.#options.view.takeDirty());
+    if (!this.#open || this.#closed) return;
+    const compare = this.#compare;
+    this.#compare = false;
+    try {
+      await this.#write(compare);
+      this.failure = undefined;
+    } catch (error) {
+      // What the failed pass took from `desired` is found again by a full compare.
+      this.#compare = true;
+      this.failure = error instanceof Error ? error : new Error(String(error));
+      log.error({ err: error }, 'could not bring the maps up to date');
+      throw error;
+    }
+    onPass?.();
+  }
+
+  async #write(compare: boolean): Promise<void> {
+    const { desired, sink, log } = this.#options;
+    const changes = desired.takeChanges();
+    await sink.ensureVteps(new Set(desired.vteps().keys()));
+    if (compare) {
+      const differed = sink.replace(desired.all());
+      if (differed > 0) log.info({ rows: differed }, 'full compare wrote rows');
+    } else sink.apply(changes);
+    await this.#settleLiveNetworks(compare);
+  }
+
+  async #settleLiveNetworks(compare: boolean): Promise<void> {
+    const { desired, sink, view } = this.#options;
+    const live = desired.liveNetworks();
+    const key = JSON.stringify([...live].sort().map((id) => view.networks.get(id)));
+    if (key === this.#liveKey && !compare) return;
+    await sink.setLiveNetworks(live);
+    this.#liveKey = key;
+  }
+}
