@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * tcx ingress of plait0p, the far end of the host's own interface: what the host sends or routes into an overlay.
+ * The destination address says which network is meant, the neighbour map says which MAC. Only containers of this
+ * node are reached: a remote one would answer to its own node's gateway.
+ */
+#include "lib/address.h"
+#include "lib/deliver.h"
+#include "lib/toobig.h"
+
+static __always_inline int read_destination(struct __sk_buff *skb, __be16 proto, struct addr *to)
+{
+	void *l3 = (void *)(long)skb->data + sizeof(struct ethhdr);
+	void *end = (void *)(long)skb->data_end;
+
+	if (proto == bpf_htons(ETH_P_IP) && l3 + sizeof(struct iphdr) <= end) {
+		addr_from4(to, ((struct iphdr *)l3)->daddr);
+		return GO_ON;
+	}
+	if (proto == bpf_htons(ETH_P_IPV6) && l3 + sizeof(struct ipv6hdr) <= end) {
+		addr_copy(to->w, &((struct ipv6hdr *)l3)->daddr);
+		return GO_ON;
+	}
+	return is_ip(proto) ? -DROP_TRUNCATED : -DROP_HOST_UNROUTED;
+}
+
+/* Finds the endpoint that holds the address. */
+static __always_inline int resolve(const struct addr *to, struct fdb_key *key, struct fdb_entry *entry)
+{
+	struct subnet_key prefix = { .prefix_len = 128 };
+	struct neighbor_key neighbor_key = {};
+	struct neighbor *neighbor;
+	struct subnet *subnet;
+	struct fdb_entry *found;
+
+	addr_copy(prefix.addr.w, to->w);
+	subnet = bpf_map_lookup_elem(&subnets, &prefix);
+	if (!subnet)
+		return -DROP_HOST_UNROUTED;
+	neighbor_key.vni = subnet->vni;
+	addr_copy(neighbor_key.addr.w, to->w);
+	neighbor = bpf_map_lookup_elem(&neighbors, &neighbor_key);
+	if (!neighbor)
+		return -DROP_HOST_UNROUTED;
+	key->vni = subnet->vni;
+	mac_copy(key->mac, neighbor->mac);
+	found = bpf_map_lookup_elem(&fdb, key);
+	if (!found)
+		return -DROP_UNKNOWN_MAC;
+	if (!found->ifindex)
+		return -DROP_HOST_REMOTE;
+	*entry = *found;
+	return GO_ON;
+}
+
+static __always_inline int handle(struct __sk_buff *skb, struct frame *frame)
+{
+	struct fdb_entry entry = {};
+	struct fdb_key key = {};
+	struct network *network;
+	struct ethhdr *eth;
+	struct addr to;
+	__be16 proto = skb->protocol;
+	int err;
+
+	if (!pull(skb, sizeof(*eth) + (proto == bpf_htons(ETH_P_IPV6) ? sizeof(struct ipv6hdr) : sizeof(struct iphdr))))
+		return -DROP_TRUNCATED;
+	err = read_destination(skb, proto, &to);
+	if (err)
+		return err;
+	err = resolve(&to, &key, &entry);
+	if (err)
+		return err;
+	frame->vni = key.vni;
+	network = bpf_map_lookup_elem(&networks, &key.vni);
+	if (!network)
+		return -DROP_UNKNOWN_VNI;
+	if (!fits(skb, proto, network->mtu))
+		return refuse_too_big(skb, NULL, proto, network->mtu);
+	eth = (void *)(long)skb->data;
+	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
+		return -DROP_TRUNCATED;
+	mac_copy(eth->h_dest, key.mac);
+	mac_copy(eth->h_source, gateway_mac);
+	count_event(EVENT_FROM_HOST, skb->len);
+	return deliver(skb, entry.ifindex, entry.slot, proto);
+}
+
+SEC("tc")
+int from_host(struct __sk_buff *skb)
+{
+	struct frame frame = { .hook = HOOK_FROM_HOST, .slot = NO_SLOT, .len = skb->len };
+
+	return finish(skb, &frame, handle(skb, &frame));
+}
+
+char LICENSE[] SEC("license") __attribute__((weak)) = "Dual BSD/GPL";

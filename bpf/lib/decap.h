@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The way in: takes the outer headers off in place and keeps the skb's checksum state and GSO size right. */
+#ifndef PLAIT_DECAP_H
+#define PLAIT_DECAP_H
+
+#include "config.h"
+#include "ecn.h"
+#include "ethernet.h"
+#include "verdict.h"
+#include "vxlan.h"
+
+/* Since Linux 6.3; Debian 12's headers are 6.1. */
+#ifndef BPF_F_ADJ_ROOM_DECAP_L3_IPV4
+#define BPF_F_ADJ_ROOM_DECAP_L3_IPV4 (1ULL << 7)
+#define BPF_F_ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
+#endif
+
+#define DECAP_FLAGS (BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET)
+
+/* An arrived packet, as far as it has been read. */
+struct arrival {
+	struct ethhdr inner;
+	struct addr from;
+	__u32 vni;
+	__u8 outer_ecn;
+	__u8 inner_ecn;
+	bool underlay6;
+};
+
+/* Which DECAP_L3 flag tells the kernel what comes to light; 0 where it is not IP or the kernel knows none. */
+static __always_inline __u64 decap_l3(__be16 inner_proto)
+{
+	if (!decap_l3_flags)
+		return 0;
+	return inner_proto == bpf_htons(ETH_P_IPV6) ? BPF_F_ADJ_ROOM_DECAP_L3_IPV6 : BPF_F_ADJ_ROOM_DECAP_L3_IPV4;
+}
+
+static __always_inline long shrink(struct __sk_buff *skb, const struct arrival *arrival)
+{
+	const __u64 flags = DECAP_FLAGS | decap_l3(arrival->inner.h_proto);
+
+	if (arrival->underlay6)
+		return bpf_skb_adjust_room(skb, -(int)OVERHEAD6, BPF_ADJ_ROOM_MAC, flags);
+	return bpf_skb_adjust_room(skb, -(int)OVERHEAD4, BPF_ADJ_ROOM_MAC, flags);
+}
+
+/*
+ * Leaves the inner frame in the skb. What the kernel refuses (an inner packet shorter than an IP header) is
+ * untouched and passes to the slow path.
+ */
+static __always_inline int decapsulate(struct __sk_buff *skb, const struct arrival *arrival, int ecn)
+{
+	struct ethhdr *eth;
+
+	if (shrink(skb, arrival))
+		return PASS;
+	/* The outer UDP checksum is gone, verified or not; what is left belongs to the inner packet. */
+	bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
+	eth = (void *)(long)skb->data;
+	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
+		return -DROP_DECAP_FAILED;
+	eth_copy(eth, &arrival->inner);
+	if (ecn != arrival->inner_ecn)
+		return ecn_set(skb, arrival->inner.h_proto, ecn);
+	return GO_ON;
+}
+
+#endif

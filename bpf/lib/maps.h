@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every map. The agent writes them unless a map says otherwise, the programs only look up; nothing is learned
+ * from packets. A full map is therefore refused to the agent, who reports it, and never hurts what is in it.
+ * Sizes are defaults, the loader may change them. Weak: see config.h.
+ */
+#ifndef PLAIT_MAPS_H
+#define PLAIT_MAPS_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "types.h"
+
+#define MAX_VTEPS 4096
+#define MAX_FLOOD_MEMBERS 4096
+
+#define MAP SEC(".maps") __attribute__((weak))
+
+/* ifindex of a host end → the container interface behind it. Full: attach fails. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct endpoint);
+} endpoints MAP;
+
+/* VNI and MAC → where it is. Full: that endpoint is unknown here, frames for it are flooded. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct fdb_key);
+	__type(value, struct fdb_entry);
+} fdb MAP;
+
+/* VNI and address → MAC, for ARP, neighbour discovery and the host. Full: requests are flooded instead. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct neighbor_key);
+	__type(value, struct neighbor);
+} neighbors MAP;
+
+/* VNI → a network that is live on this node. Full: the network cannot be used here. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct network);
+} networks MAP;
+
+/* Destination prefix → network, for from_host. Full: the host cannot reach that subnet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct subnet_key);
+	__type(value, struct subnet);
+} subnets MAP;
+
+/* Index → remote VTEP. Index 0 is never used; an entry without VTEP_VALID is free. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_VTEPS);
+	__type(key, __u32);
+	__type(value, struct vtep);
+} vteps MAP;
+
+/* VNI and outer source address → permission to send into that network. Full: that VTEP's frames are dropped. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sender_key);
+	__type(value, struct sender);
+} senders MAP;
+
+/* A flood list: exactly as many entries as members, never changed, only replaced as a whole. */
+struct flood_list {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__type(key, __u32);
+	__type(value, struct flood_member);
+};
+
+/* VNI → its flood list. Full: broadcast on that network goes nowhere (DROP_NO_MEMBERS). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__array(values, struct flood_list);
+} flood MAP;
+
+/* Slot of a local endpoint → its traffic. Written by the programs; the agent zeroes a slot before it is used again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct traffic);
+} endpoint_counters MAP;
+
+/* Index of a VTEP → traffic with it. Written by the programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAX_VTEPS);
+	__type(key, __u32);
+	__type(value, struct traffic);
+} vtep_counters MAP;
+
+/* Drops by reason. Written by the programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DROP_REASONS);
+	__type(key, enum drop_reason);
+	__type(value, struct counter);
+} drops MAP;
+
+/* Other things worth counting. Written by the programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, EVENTS);
+	__type(key, enum event);
+	__type(value, struct counter);
+} events MAP;
+
+/* How many samples a reason has used in the running second. Private to the programs. */
+struct sample_budget {
+	__u64 second;
+	__u64 used;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DROP_REASONS);
+	__type(key, __u32);
+	__type(value, struct sample_budget);
+} sample_budgets MAP;
+
+/* Samples of dropped packets (struct drop_event). Full: the sample is lost, the count in `drops` is not. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} drop_events MAP;
+
+#endif
