@@ -2,7 +2,7 @@
 
 export interface NetworkInput {
   readonly name: string;
-  /** IPv4 and IPv6 prefixes; without an IPv4 one a /24 of the default pool is chosen. */
+  /** IPv4 and IPv6 prefixes; a free /24 of the default pool without any. */
   readonly subnets?: readonly string[];
   /** Each belongs to the subnet that contains it. The subnet's first address without one. */
   readonly gateways?: readonly string[];
@@ -33,6 +33,8 @@ export interface NetworkHost {
 }
 
 export interface EndpointInput {
+  /** Random without one. Chosen by who must recognize the endpoint even if the answer gets lost. */
+  readonly id?: string;
   readonly name: string;
   /** Id of the node that owns it, or EXTERNAL_NODE. */
   readonly node: string;

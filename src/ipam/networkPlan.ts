@@ -1,0 +1,168 @@
+/**
+ * From what somebody asks for to a whole network, given what there is already. Pure: the store reads the
+ * others, plans, and commits if nobody else created a network in between.
+ */
+
+import {
+  type Cidr,
+  contains,
+  formatCidr,
+  formatIp,
+  overlaps,
+  parseCidr,
+  parseIp,
+  randomUla,
+  within,
+} from '../model/addresses.js';
+import { InvalidInput, PoolExhausted, SubnetOverlap, VnisExhausted, VniTaken } from '../model/errors.js';
+import type { HostRoute, NetworkHost, NetworkInput } from '../model/inputs.js';
+import { type Network, type NetworkSubnet, VNI_FIRST, VNI_LAST } from '../model/records.js';
+import {
+  validateLabels,
+  validateMtu,
+  validateNetworkName,
+  validateSubnet,
+  validateVni,
+} from '../model/validate.js';
+import { AddressPool, checkAddress, firstAddress, subnetsOf } from './pool.js';
+
+/** Networks for which nobody named a subnet get a /24 of this. */
+export const DEFAULT_POOL = '10.128.0.0/9';
+const DEFAULT_PREFIX = 24;
+
+/** What exists in the cluster. */
+export interface Existing {
+  readonly networks: readonly Network[];
+  /** VNI → name or id of its network. */
+  readonly vnis: ReadonlyMap<number, string>;
+}
+
+/** Something that a new subnet must stay clear of. */
+interface Obstacle {
+  readonly cidr: Cidr;
+  readonly name: string;
+}
+
+/** Throws InvalidInput, SubnetOverlap, VniTaken, PoolExhausted, VnisExhausted. */
+export function planNetwork(
+  input: NetworkInput,
+  host: NetworkHost,
+  existing: Existing,
+  identity: { id: string; createdAt: string },
+): Network {
+  const name = validateNetworkName(input.name);
+  const internal = input.internal ?? false;
+  const cidrs = planSubnets(input, obstaclesOf(host.routes, existing.networks));
+  const subnets = describeSubnets(input, cidrs, internal);
+  const hasIpv6 = cidrs.some((cidr) => cidr.version === 6);
+  return {
+    id: identity.id,
+    name,
+    vni: input.vni === undefined ? lowestFreeVni(existing.vnis) : checkVni(input.vni, existing.vnis),
+    subnets,
+    internal,
+    mtu: validateMtu(input.mtu ?? host.mtu, hasIpv6),
+    labels: validateLabels(input.labels ?? {}),
+    options: validateLabels(input.options ?? {}, 'option'),
+    createdAt: identity.createdAt,
+  };
+}
+
+function obstaclesOf(routes: readonly HostRoute[], networks: readonly Network[]): Obstacle[] {
+  const ofHost = routes.map(({ subnet, name }) => ({ cidr: parseCidr(subnet), name: `the host's ${name}` }));
+  const ofNetworks = networks.flatMap((network) =>
+    network.subnets.map(({ subnet }) => ({
+      cidr: parseCidr(subnet),
+      name: `subnet ${subnet} of network ${network.name}`,
+    })),
+  );
+  // A default route is no claim to the addresses behind it.
+  return [...ofHost.filter(({ cidr }) => cidr.prefix > 0), ...ofNetworks];
+}
+
+function planSubnets(input: NetworkInput, obstacles: readonly Obstacle[]): Cidr[] {
+  const cidrs: Cidr[] = [];
+  for (const text of input.subnets ?? []) {
+    const cidr = validateSubnet(text);
+    const own = cidrs.map((other) => ({
+      cidr: other,
+      name: `subnet ${formatCidr(other)} of the same network`,
+    }));
+    const hit = [...obstacles, ...own].find((obstacle) => overlaps(obstacle.cidr, cidr));
+    if (hit) throw new SubnetOverlap(text, hit.name);
+    cidrs.push(cidr);
+  }
+  // Ranges and gateways belong to subnets that were named; v6 alone must be asked for by its subnet.
+  if (cidrs.length === 0) cidrs.push(freeSubnet(obstacles));
+  if (input.ipv6 && !cidrs.some((cidr) => cidr.version === 6)) cidrs.push(randomUla());
+  return cidrs;
+}
+
+function freeSubnet(obstacles: readonly Obstacle[]): Cidr {
+  for (const cidr of subnetsOf(parseCidr(DEFAULT_POOL), DEFAULT_PREFIX)) {
+    if (!obstacles.some((obstacle) => overlaps(obstacle.cidr, cidr))) return cidr;
+  }
+  throw new PoolExhausted(DEFAULT_POOL);
+}
+
+function describeSubnets(input: NetworkInput, cidrs: readonly Cidr[], internal: boolean): NetworkSubnet[] {
+  const gateways = (input.gateways ?? []).map(parseIp);
+  if (internal && gateways.length > 0) {
+    throw new InvalidInput('create network: an internal network has no gateway');
+  }
+  const chosen = assign(
+    gateways,
+    cidrs,
+    (gateway, cidr) => contains(cidr, gateway),
+    (g) => `gateway ${formatIp(g)}`,
+  );
+  const ranges = assign((input.ranges ?? []).map(parseCidr), cidrs, within, (r) => `range ${formatCidr(r)}`);
+  return cidrs.map((cidr) => {
+    const range = ranges.get(cidr);
+    const subnet: NetworkSubnet = {
+      subnet: formatCidr(cidr),
+      gateway: null,
+      ...(range && { range: formatCidr(range) }),
+    };
+    if (internal) return checkRoom(subnet);
+    const gateway = chosen.get(cidr);
+    if (gateway) checkAddress(subnet, gateway);
+    return checkRoom({ ...subnet, gateway: gateway ? formatIp(gateway) : firstAddress(cidr) });
+  });
+}
+
+/** Gives each thing to the subnet that contains it, at most one to each. */
+function assign<T>(
+  things: readonly T[],
+  cidrs: readonly Cidr[],
+  fits: (thing: T, cidr: Cidr) => boolean,
+  nameOf: (thing: T) => string,
+): Map<Cidr, T> {
+  const assigned = new Map<Cidr, T>();
+  for (const thing of things) {
+    const cidr = cidrs.find((candidate) => fits(thing, candidate));
+    if (!cidr) throw new InvalidInput(`use ${nameOf(thing)}: it is in no subnet of the network`);
+    const other = assigned.get(cidr);
+    if (other !== undefined) {
+      throw new InvalidInput(`use ${nameOf(thing)}: ${formatCidr(cidr)} already has ${nameOf(other)}`);
+    }
+    assigned.set(cidr, thing);
+  }
+  return assigned;
+}
+
+function checkRoom(subnet: NetworkSubnet): NetworkSubnet {
+  if (new AddressPool(subnet).take(new Set()) !== undefined) return subnet;
+  throw new InvalidInput(`use range ${subnet.range ?? subnet.subnet}: no address in it for an endpoint`);
+}
+
+function checkVni(vni: number, taken: Existing['vnis']): number {
+  const holder = taken.get(validateVni(vni));
+  if (holder !== undefined) throw new VniTaken(vni, holder);
+  return vni;
+}
+
+function lowestFreeVni(taken: Existing['vnis']): number {
+  for (let vni = VNI_FIRST; vni <= VNI_LAST; vni++) if (!taken.has(vni)) return vni;
+  throw new VnisExhausted();
+}

@@ -1,0 +1,82 @@
+/**
+ * The sign of life of a node: a key under a lease that is renewed three times in its life. A lease that was lost
+ * (etcd away for longer, this process stopped) is replaced by a new one as soon as etcd answers; a key that
+ * somebody removed is put back.
+ */
+import type { Lease } from 'etcd3';
+import type { PlaitError } from '../model/errors.js';
+import { asPlaitError } from './failures.js';
+import { aliveKey } from './keys.js';
+import { put } from './operations.js';
+import type { Store } from './store.js';
+
+export interface AliveOptions {
+  readonly ttlSeconds?: number;
+  /** The key is there; after the start and after each time it was lost. */
+  readonly onAlive?: () => void;
+  /** Renewing failed; it will be tried again. The key may still be there. */
+  readonly onLost?: (error: PlaitError) => void;
+}
+
+export interface KeptAlive {
+  /** Stops and takes the key away, so that others need not wait for the lease to end. */
+  close(): Promise<void>;
+}
+
+const TTL_SECONDS = 15;
+const RETRY_MS = 1000;
+
+/** Starts at once and never fails: an etcd that is away is waited for. */
+export function keepAlive(store: Store, node: string, options: AliveOptions = {}): KeptAlive {
+  const ttl = options.ttlSeconds ?? TTL_SECONDS;
+  const key = aliveKey(node);
+  let lease: Lease | undefined;
+  let isClosed = false;
+  let wake = (): void => {};
+
+  async function renew(): Promise<void> {
+    if (lease) {
+      await lease.keepaliveOnce({ deadline: store.deadline() });
+      if (await store.get(key)) return;
+    }
+    lease ??= store.lease(ttl);
+    await store.txn([], [put(key, '', await lease.grant())]);
+    options.onAlive?.();
+  }
+
+  async function run(): Promise<void> {
+    while (!isClosed) {
+      let wait = (ttl * 1000) / 3;
+      try {
+        await renew();
+      } catch (error) {
+        if (isLost(lease)) lease = undefined;
+        options.onLost?.(asPlaitError(error, store.where));
+        wait = Math.min(wait, RETRY_MS);
+      }
+      if (isClosed) return;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, wait);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+
+  const running = run();
+  return {
+    async close() {
+      isClosed = true;
+      wake();
+      await running;
+      await lease?.revoke({ deadline: store.deadline() }).catch(() => undefined);
+    },
+  };
+}
+
+/** The grant failed, or etcd said that the lease is over. */
+function isLost(lease: Lease | undefined): boolean {
+  return lease?.revoked() ?? true;
+}

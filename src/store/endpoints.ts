@@ -1,0 +1,172 @@
+/**
+ * Endpoints. One transaction makes an endpoint together with the keys of its addresses and its MAC, one takes
+ * them all away: whatever crashes in between, no address has two holders and none is held by nobody.
+ */
+import type { ICompare, IRequestOp } from 'etcd3';
+import { draftEndpoint, type EndpointDraft, NetworkPools } from '../ipam/endpointPlan.js';
+import { randomMac } from '../model/addresses.js';
+import { AddressTaken, MacTaken, NotFound, RangeFull, StoreConflict } from '../model/errors.js';
+import type { EndpointInput } from '../model/inputs.js';
+import { type Endpoint, type Network, randomId } from '../model/records.js';
+import { collectOrphans } from './gc.js';
+import {
+  addressesOf,
+  addressKey,
+  ENDPOINTS,
+  endpointKey,
+  endpointsOf,
+  lastPart,
+  macKey,
+  networkKey,
+} from './keys.js';
+import { absent, get, holds, present, put, remove, removeIf } from './operations.js';
+import { parseAll, parseEndpoint } from './parse.js';
+import type { Store } from './store.js';
+
+/** Others win a race at most that often before we say so; each time somebody makes progress. */
+const ATTEMPTS = 200;
+/** From here on contenders spread over the next free addresses instead of all taking the lowest. */
+const POLITE_ATTEMPTS = 3;
+
+/** Of one network, or of all. */
+export async function listEndpoints(store: Store, network?: string): Promise<Endpoint[]> {
+  const { entries } = await store.list(network === undefined ? ENDPOINTS : endpointsOf(network));
+  return parseAll(entries, parseEndpoint).records;
+}
+
+/**
+ * Creates an endpoint. `known` are addresses believed to be taken, if the caller follows the network; it saves a
+ * list and need not be right. Throws InvalidInput, NotFound (the network), AddressTaken, MacTaken, RangeFull,
+ * StoreConflict.
+ */
+export async function createEndpoint(
+  store: Store,
+  network: Network,
+  input: EndpointInput,
+  known?: Iterable<string>,
+): Promise<Endpoint> {
+  const identity = { id: input.id ?? randomId(), createdAt: new Date().toISOString() };
+  return placeEndpoint(store, network, draftEndpoint(network, input, identity), known);
+}
+
+/** Creates what was drafted, with addresses chosen until some are free. */
+export async function placeEndpoint(
+  store: Store,
+  network: Network,
+  draft: EndpointDraft,
+  known?: Iterable<string>,
+): Promise<Endpoint> {
+  let current = draft;
+  let taken = known && new Set(known);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const isFresh = taken === undefined;
+    taken ??= await takenAddresses(store, network.id);
+    const endpoint = choose(network, current, taken, attempt);
+    if (endpoint instanceof RangeFull) {
+      if (isFresh && (await collectOrphans(store, network.id)).addresses.length === 0) throw endpoint;
+      taken = undefined;
+      continue;
+    }
+    const conflict = await commit(store, endpoint);
+    if (conflict === 'no network') throw new NotFound('network', network.name);
+    if (!(conflict instanceof Map)) return conflict;
+    await explain(store, network, current, conflict);
+    if (conflict.has(endpoint.mac))
+      current = { ...current, endpoint: { ...current.endpoint, mac: randomMac() } };
+    taken = attempt < POLITE_ATTEMPTS ? new Set([...taken, ...conflict.keys()]) : undefined;
+  }
+  throw new StoreConflict(`create endpoint ${draft.endpoint.name}: others take every address first`);
+}
+
+function choose(
+  network: Network,
+  draft: EndpointDraft,
+  taken: Set<string>,
+  attempt: number,
+): Endpoint | RangeFull {
+  const pools = new NetworkPools(network, taken);
+  let skip = attempt < POLITE_ATTEMPTS ? 0 : Math.floor(Math.random() * attempt);
+  let endpoint: Endpoint | undefined;
+  try {
+    do endpoint = pools.complete(draft);
+    while (skip-- > 0);
+  } catch (error) {
+    if (!(error instanceof RangeFull)) throw error;
+    return endpoint ?? error;
+  }
+  return endpoint;
+}
+
+async function takenAddresses(store: Store, network: string): Promise<Set<string>> {
+  const { entries } = await store.list(addressesOf(network), { keysOnly: true });
+  return new Set(entries.map((entry) => lastPart(entry.key)));
+}
+
+/** What must hold, and what is written, for the endpoint to exist. Also needed: its network. */
+export function creation(endpoint: Endpoint): { compare: ICompare[]; success: IRequestOp[] } {
+  const key = endpointKey(endpoint);
+  const held = heldBy(endpoint);
+  return {
+    compare: [key, ...held].map(absent),
+    success: [put(key, JSON.stringify(endpoint)), ...held.map((heldKey) => put(heldKey, endpoint.id))],
+  };
+}
+
+/** Keys of its addresses and its MAC. */
+function heldBy({ network, addresses, mac }: Endpoint): string[] {
+  return [...addresses.map((address) => addressKey(network, address)), macKey(network, mac)];
+}
+
+/** Taken address or MAC → id of its holder. */
+type Conflict = Map<string, string>;
+
+async function commit(store: Store, endpoint: Endpoint): Promise<Endpoint | 'no network' | Conflict> {
+  const { compare, success } = creation(endpoint);
+  const network = networkKey(endpoint.network);
+  const asked = [network, endpointKey(endpoint), ...heldBy(endpoint)];
+  const result = await store.txn([present(network), ...compare], success, asked.map(get));
+  if (result.succeeded) return endpoint;
+  const conflict: Conflict = new Map();
+  for (const { response_range } of result.responses) {
+    for (const kv of response_range.kvs) conflict.set(kv.key.toString(), kv.value.toString());
+  }
+  const own = conflict.get(endpointKey(endpoint));
+  // This is the repetition of a transaction that was done although its answer got lost.
+  if (own !== undefined) return parseEndpoint({ key: endpointKey(endpoint), value: own });
+  if (!conflict.delete(network)) return 'no network';
+  return new Map([...conflict].map(([key, holder]) => [lastPart(key), holder]));
+}
+
+/** Throws if the conflict is about something that was asked for, unless its holder does not exist any more. */
+async function explain(
+  store: Store,
+  network: Network,
+  draft: EndpointDraft,
+  conflict: Conflict,
+): Promise<void> {
+  const { endpoint, isMacRequested } = draft;
+  for (const [value, holder] of conflict) {
+    const isMac = value === endpoint.mac;
+    if (isMac ? !isMacRequested : !endpoint.addresses.includes(value)) continue;
+    const endpoints = await listEndpoints(store, network.id);
+    const name = endpoints.find((other) => other.id === holder)?.name;
+    if (name === undefined) {
+      await collectOrphans(store, network.id);
+      continue;
+    }
+    if (isMac) throw new MacTaken(value, network.name, `endpoint ${name}`);
+    throw new AddressTaken(value, network.name, `endpoint ${name}`);
+  }
+}
+
+/** Removes the endpoint and gives back what it holds. False if it was not there. */
+export async function deleteEndpoint(store: Store, endpoint: Endpoint): Promise<boolean> {
+  const { responses } = await store.txn([], deletion(endpoint));
+  return responses[0]?.response_delete_range.deleted === '1';
+}
+
+/** What a deletion does; keys that have another holder by now are left to it. */
+export function deletion(endpoint: Endpoint): IRequestOp[] {
+  const gifts = heldBy(endpoint).map((key) => removeIf(holds(key, endpoint.id), key));
+  return [remove(endpointKey(endpoint)), ...gifts];
+}

@@ -1,0 +1,34 @@
+/** What the etcd client throws, told as our errors. */
+import * as etcd3 from 'etcd3';
+import { PlaitError, StoreRefused, StoreUnavailable } from '../model/errors.js';
+
+/** True if a later attempt of the same call may find etcd well again. */
+export function isUnavailable(error: unknown): boolean {
+  return (
+    error instanceof etcd3.GRPCUnavailableError ||
+    error instanceof etcd3.GRPCDeadlineExceededError ||
+    error instanceof etcd3.GRPCCancelledError ||
+    error instanceof etcd3.GRPCInternalError ||
+    error instanceof etcd3.GRPCUnknownError ||
+    error instanceof etcd3.EtcdWatchStreamEnded
+  );
+}
+
+/** Never throws; ours pass through. `where` names the endpoints in the message. */
+export function asPlaitError(error: unknown, where: string): PlaitError {
+  if (error instanceof PlaitError) return error;
+  if (isUnavailable(error)) return new StoreUnavailable(`reach etcd at ${where}: ${reasonOf(error)}`, error);
+  return new StoreRefused(`ask etcd at ${where}: ${reasonOf(error)}`, error);
+}
+
+/** The client's messages are long: status name, code and gRPC's account of its resolver. The cause is enough. */
+function reasonOf(error: unknown): string {
+  if (error instanceof etcd3.GRPCDeadlineExceededError) return 'no answer in time';
+  const message = error instanceof Error ? error.message : String(error);
+  if (message.includes('ECONNREFUSED')) return 'connection refused';
+  return message
+    .replace(/^(\w+Error: )?\d+ [A-Z_]+: /, '')
+    .replace(/No connection established\. Last error: /, '')
+    .replace(/\. Resolution note:.*$/s, '')
+    .replace(/^Error: /, '');
+}

@@ -1,0 +1,92 @@
+/** Networks: creating them so that no two share a name, a VNI or an address, and removing empty ones. */
+
+import { type Existing, planNetwork } from '../ipam/networkPlan.js';
+import { NameTaken, NetworkInUse, NotFound, StoreConflict } from '../model/errors.js';
+import type { NetworkHost, NetworkInput } from '../model/inputs.js';
+import { type Network, randomId } from '../model/records.js';
+import { validateNetworkName } from '../model/validate.js';
+import {
+  addressesOf,
+  endpointsOf,
+  lastPart,
+  macsOf,
+  NETWORKS,
+  NETWORKS_GENERATION,
+  networkKey,
+  networkNameKey,
+  VNIS,
+  vniKey,
+} from './keys.js';
+import { absent, noneBelow, present, put, remove, removeBelow, unchanged } from './operations.js';
+import { parseAll, parseEndpoint, parseNetwork } from './parse.js';
+import type { Store } from './store.js';
+
+const ATTEMPTS = 20;
+const SHOWN_ENDPOINTS = 5;
+
+export async function listNetworks(store: Store): Promise<Network[]> {
+  const { entries } = await store.list(NETWORKS);
+  return parseAll(entries, parseNetwork).records;
+}
+
+/**
+ * Creates a network. The plan is made of a list and committed only if no other network was created since, so that
+ * two nodes cannot choose overlapping subnets. Throws InvalidInput, NameTaken, VniTaken, SubnetOverlap,
+ * PoolExhausted, VnisExhausted, StoreConflict.
+ */
+export async function createNetwork(store: Store, input: NetworkInput, host: NetworkHost): Promise<Network> {
+  const identity = { id: randomId(), createdAt: new Date().toISOString() };
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const generation = (await store.get(NETWORKS_GENERATION))?.modRevision ?? '0';
+    const existing = await readExisting(store);
+    const own = existing.networks.find((network) => network.id === identity.id);
+    if (own) return own; // the last attempt was done although its answer got lost
+    const holder = await store.get(networkNameKey(validateNetworkName(input.name)));
+    if (holder) throw new NameTaken('network', input.name, `network ${holder.value}`);
+    const network = planNetwork(input, host, existing, identity);
+    if (await commit(store, network, generation)) return network;
+  }
+  throw new StoreConflict(`create network ${input.name}: others create networks all the time`);
+}
+
+async function readExisting(store: Store): Promise<Existing & { networks: Network[] }> {
+  const networks = await listNetworks(store);
+  const names = new Map(networks.map((network) => [network.id, network.name]));
+  const { entries } = await store.list(VNIS);
+  const vnis = new Map(entries.map(({ key, value }) => [Number(lastPart(key)), names.get(value) ?? value]));
+  return { networks, vnis };
+}
+
+async function commit(store: Store, network: Network, generation: string): Promise<boolean> {
+  const { id, name, vni } = network;
+  const { succeeded } = await store.txn(
+    [unchanged(NETWORKS_GENERATION, generation), absent(networkNameKey(name)), absent(vniKey(vni))],
+    [
+      put(NETWORKS_GENERATION, id),
+      put(networkKey(id), JSON.stringify(network)),
+      put(networkNameKey(name), id),
+      put(vniKey(vni), id),
+    ],
+  );
+  return succeeded;
+}
+
+/** Removes a network that has no endpoints. Throws NetworkInUse, NotFound. */
+export async function removeNetwork(store: Store, network: Network): Promise<void> {
+  const { id, name, vni } = network;
+  const { succeeded } = await store.txn(
+    [present(networkKey(id)), noneBelow(endpointsOf(id))],
+    [
+      remove(networkKey(id)),
+      remove(networkNameKey(name)),
+      remove(vniKey(vni)),
+      removeBelow(addressesOf(id)),
+      removeBelow(macsOf(id)),
+    ],
+  );
+  if (succeeded) return;
+  const { entries } = await store.list(endpointsOf(id));
+  if (entries.length === 0) throw new NotFound('network', name);
+  const names = parseAll(entries, parseEndpoint).records.map((endpoint) => endpoint.name);
+  throw new NetworkInUse(name, names.sort().slice(0, SHOWN_ENDPOINTS), entries.length);
+}

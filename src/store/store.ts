@@ -1,0 +1,195 @@
+/**
+ * The connection to etcd: calls with one deadline and one style of error. An answer, or StoreUnavailable when
+ * the time is over.
+ *
+ * A call that failed is repeated until then, since etcd may be restarting or another member may answer. A write
+ * may therefore happen twice, or have happened although it is reported as failed: those who write make their
+ * writes recognizable (by the random id in them) and look before they believe in a conflict.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as etcd3 from 'etcd3';
+import { InvalidInput } from '../model/errors.js';
+import { asPlaitError, isUnavailable } from './failures.js';
+import { endOf } from './operations.js';
+
+export interface StoreOptions {
+  /** Client URLs of the etcd members. */
+  readonly endpoints: readonly string[];
+  /** How long a call may take with all its repetitions, ms. */
+  readonly timeoutMs?: number;
+  /** For https endpoints. PEM; `cert` and `key` identify this client. */
+  readonly tls?: { readonly ca: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
+}
+
+export interface Entry {
+  readonly key: string;
+  readonly value: string;
+  readonly modRevision: string;
+}
+
+export interface Listing {
+  readonly entries: Entry[];
+  /** Of the store when the list was made; all pages are of this revision. */
+  readonly revision: string;
+}
+
+const PAGE = 1000;
+const RETRY_DELAY_MS = 100;
+const DEFAULT_TIMEOUT_MS = 3000;
+
+/**
+ * A dead peer is noticed within 15 s even by an idle watch. Reconnecting is gRPC's business; it must not back off
+ * for minutes, and not share its backoff with other clients of the process.
+ */
+const CHANNEL_OPTIONS = {
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.keepalive_permit_without_calls': 1,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.max_receive_message_length': -1,
+} as const;
+
+type Policy = NonNullable<NonNullable<etcd3.IOptions['faultHandling']>['global']>;
+
+/** The client's own repetitions and circuit breakers know no deadline; `Store.call` does their work. */
+const noPolicy = {
+  execute: async <T>(run: (context: { signal: AbortSignal }) => PromiseLike<T> | T) =>
+    run({ signal: new AbortController().signal }),
+} as unknown as Policy;
+
+export class Store {
+  readonly #client: etcd3.Etcd3;
+  readonly #timeoutMs: number;
+  /** A silent member must leave time to ask another one. */
+  readonly #attemptMs: number;
+  readonly #where: string;
+  #closed = false;
+
+  constructor(options: StoreOptions) {
+    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.#attemptMs = options.endpoints.length > 1 ? this.#timeoutMs / 3 : this.#timeoutMs;
+    this.#where = options.endpoints.join(',');
+    this.#client = new etcd3.Etcd3({
+      hosts: options.endpoints.map(checkUrl),
+      ...(options.tls && { credentials: credentialsOf(options.tls) }),
+      grpcOptions: CHANNEL_OPTIONS,
+      faultHandling: { host: () => noPolicy, global: noPolicy },
+    });
+  }
+
+  /** For messages. */
+  get where(): string {
+    return this.#where;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** Resolves if etcd answers and has a leader. */
+  async ping(): Promise<void> {
+    await this.get('/plait/ping');
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#client.close();
+  }
+
+  async get(key: string): Promise<Entry | undefined> {
+    const response = await this.call((client, options) =>
+      client.kv.range({ key: Buffer.from(key) }, options),
+    );
+    return response.kvs.map(entryOf)[0];
+  }
+
+  /** All keys of the prefix as of one revision, in order. `keysOnly` leaves the values empty. */
+  async list(prefix: string, { keysOnly = false } = {}): Promise<Listing> {
+    const entries: Entry[] = [];
+    const end = endOf(prefix);
+    let from = Buffer.from(prefix);
+    let revision = '0';
+    for (;;) {
+      const page = { key: from, range_end: end, limit: PAGE, keys_only: keysOnly, revision };
+      const response = await this.call((client, options) => client.kv.range(page, options));
+      if (revision === '0') revision = response.header.revision;
+      for (const kv of response.kvs) entries.push(entryOf(kv));
+      const last = response.kvs.at(-1);
+      if (!response.more || !last) return { entries, revision };
+      from = Buffer.concat([last.key, Buffer.of(0)]);
+    }
+  }
+
+  /** How many keys have the prefix. */
+  async count(prefix: string): Promise<number> {
+    const range = { key: Buffer.from(prefix), range_end: endOf(prefix), count_only: true };
+    const response = await this.call((client, options) => client.kv.range(range, options));
+    return Number(response.count);
+  }
+
+  txn(
+    compare: etcd3.ICompare[],
+    success: etcd3.IRequestOp[],
+    failure: etcd3.IRequestOp[] = [],
+  ): Promise<etcd3.ITxnResponse> {
+    return this.call((client, options) => client.kv.txn({ compare, success, failure }, options));
+  }
+
+  /** Runs a call of the client again and again until it answers or the time is over. */
+  async call<T>(run: (client: etcd3.Etcd3, options: { deadline: number }) => Promise<T>): Promise<T> {
+    const deadline = Date.now() + this.#timeoutMs;
+    let reason: unknown;
+    for (;;) {
+      try {
+        return await run(this.#client, { deadline: Math.min(deadline, Date.now() + this.#attemptMs) });
+      } catch (error) {
+        // The last attempt often only says that the time is over; the one before says why.
+        if (reason === undefined || !(error instanceof etcd3.GRPCDeadlineExceededError)) reason = error;
+        const again = isUnavailable(error) && !this.#closed && Date.now() + RETRY_DELAY_MS < deadline;
+        if (!again) throw asPlaitError(reason, this.#where);
+      }
+      await sleep(RETRY_DELAY_MS);
+    }
+  }
+
+  /** A watch stream of its own: no etcd3 Watcher, which loses events when it reconnects while catching up. */
+  openWatch(): ReturnType<etcd3.WatchClient['watch']> {
+    return this.#client.watchClient.watch();
+  }
+
+  lease(ttlSeconds: number): etcd3.Lease {
+    return this.#client.lease(ttlSeconds, { autoKeepAlive: false, deadline: Date.now() + this.#timeoutMs });
+  }
+
+  /** When a call that starts now must be over. */
+  deadline(): number {
+    return Date.now() + this.#timeoutMs;
+  }
+}
+
+function entryOf(kv: etcd3.IKeyValue): Entry {
+  return { key: kv.key.toString(), value: kv.value.toString(), modRevision: kv.mod_revision };
+}
+
+function credentialsOf(tls: NonNullable<StoreOptions['tls']>): NonNullable<etcd3.IOptions['credentials']> {
+  return {
+    rootCertificate: tls.ca,
+    ...(tls.key && { privateKey: tls.key }),
+    ...(tls.cert && { certChain: tls.cert }),
+  };
+}
+
+function checkUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isBase = url?.pathname === '/' && url.search === '' && url.username === '';
+  if (!url || !isBase || !/^https?:$/.test(url.protocol)) {
+    throw new InvalidInput(
+      `use etcd endpoint ${JSON.stringify(text)}: not http://host:port or https://host:port`,
+    );
+  }
+  // URL drops the port that is its protocol's default, etcd's is another one.
+  const port = /:(\d+)\/?$/.exec(text)?.[1] ?? '2379';
+  return `${url.protocol}//${url.hostname}:${port}`;
+}
