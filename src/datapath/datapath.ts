@@ -1,0 +1,240 @@
+/*
+ * The datapath of this node as one object: devices, programs, maps and links, opened together and adopted when they
+ * are there already. Closing it lets go of descriptors only: packets go on without us.
+ */
+import { type BpfMap, features } from 'libbpf-ts-bindings';
+import type { CountersAnswer, DropsAnswer, MapAnswer, MapQuery } from '../model/api.js';
+import type { RowChanges } from '../model/rows.js';
+import { ensureBpffs } from '../net/bpffs.js';
+import { type Devices, ensureDevices, HOST_DEVICE, HOST_DEVICE_PEER, VXLAN_DEVICE } from '../net/devices.js';
+import { loosenReversePath } from '../net/forwarding.js';
+import { Gateway } from '../net/gateway.js';
+import { Sysctls } from '../net/sysctl.js';
+import { findUnderlay, type Underlay } from '../net/underlay.js';
+import { type DropSample, followDrops, readDrops } from './drops.js';
+import { type DumpContext, dumpMap } from './dump.js';
+import { EndpointSlots } from './endpoint-slots.js';
+import { FloodLists } from './flood.js';
+import { EndpointLinks, PinnedLinks } from './links.js';
+import { type Loaded, loadOrAdopt, type MapSizes } from './loader.js';
+import { lookupIn, type MapLookup, openTables, type Tables } from './maps.js';
+import { optionsOf } from './options.js';
+import { Pins } from './pins.js';
+import type { Row } from './rows.js';
+import { type DesiredState, type Verified, verify } from './verify.js';
+import { Vteps } from './vteps.js';
+
+export interface DatapathOptions {
+  /** Directory for pins; a bpffs is mounted there when there is none. */
+  readonly bpf: string;
+  /** Directory that outlives the agent: the host's own settings are remembered there. */
+  readonly state: string;
+  /** This node's underlay address. */
+  readonly address: string;
+  /** UDP port of VXLAN; 4789 when left out. Every node must use the same. */
+  readonly port?: number;
+  /** Most rows of maps, by name. */
+  readonly sizes?: MapSizes;
+  /** Samples of dropped packets per second, reason and CPU. */
+  readonly dropSamplesPerSecond?: number;
+  readonly objectPath?: string;
+}
+
+/** IANA's port for VXLAN (RFC 7348 section 8). */
+export const VXLAN_PORT = 4789;
+
+interface Parts {
+  readonly underlay: Underlay;
+  readonly devices: Devices;
+  readonly loaded: Loaded;
+  readonly pinnedLinks: PinnedLinks;
+  readonly gateway: Gateway;
+  readonly sysctls: Sysctls;
+  readonly port: number;
+}
+
+export class Datapath {
+  readonly tables: Tables;
+  readonly flood: FloodLists;
+  readonly vteps: Vteps;
+  readonly slots: EndpointSlots;
+  readonly links: EndpointLinks;
+  readonly gateway: Gateway;
+  /** The programs of the previous agent run on unchanged. */
+  readonly adopted: boolean;
+  readonly features: { readonly attach: 'tcx' | 'clsact'; readonly decapL3: boolean };
+  readonly #parts: Parts;
+  readonly #map: MapLookup;
+  readonly #hostLinks = new Map<string, number>();
+  #underlay: Underlay;
+
+  private constructor(parts: Parts) {
+    const { loaded, underlay } = parts;
+    const map = lookupIn(loaded.maps);
+    this.#parts = parts;
+    this.#map = map;
+    this.#underlay = underlay;
+    this.tables = openTables(map);
+    this.flood = new FloodLists(map('flood'));
+    this.vteps = new Vteps(map('vteps'), map('vtep_counters'), underlay.address);
+    this.slots = new EndpointSlots(this.tables.endpoints, map('endpoint_counters'));
+    this.links = new EndpointLinks(parts.pinnedLinks, loaded.programs.from_container);
+    this.gateway = parts.gateway;
+    this.adopted = loaded.adopted;
+    this.features = { attach: features.tcx() ? 'tcx' : 'clsact', decapL3: features.decapL3() };
+  }
+
+  /** Makes or adopts everything. On failure nothing stays open; what was made stays for the next try. */
+  static async open(options: DatapathOptions): Promise<Datapath> {
+    const { bpf, state, address, port = VXLAN_PORT, sizes = {}, dropSamplesPerSecond = 10 } = options;
+    const pins = new Pins(bpf);
+    await ensureBpffs(bpf);
+    pins.makeDirectories();
+    const underlay = await findUnderlay(address);
+    const devices = await ensureDevices(port, underlay.innerMtu);
+    const sysctls = new Sysctls(state);
+    await loosenReversePath(sysctls, underlay.device);
+    const decapL3 = features.decapL3();
+    const programOptions = optionsOf({
+      address: underlay.address,
+      port,
+      devices,
+      dropSamplesPerSecond,
+      decapL3,
+    });
+    const pinnedLinks = new PinnedLinks(pins);
+    const loaded = await loadOrAdopt(pins, pinnedLinks, programOptions, sizes, options.objectPath);
+    const gateway = new Gateway(port, sysctls);
+    try {
+      const datapath = new Datapath({ underlay, devices, loaded, pinnedLinks, gateway, sysctls, port });
+      datapath.links.dropStale();
+      datapath.#attachHost();
+      await datapath.vteps.refresh();
+      return datapath;
+    } catch (error) {
+      closeAll(loaded);
+      throw error;
+    }
+  }
+
+  get underlay(): Underlay {
+    return this.#underlay;
+  }
+
+  /** Applies changes of all tables and flood lists. VTEPs that they name should have their routes before. */
+  apply(changes: RowChanges): void {
+    const { tables } = this;
+    tables.networks.apply(changes.networks.upserts, changes.networks.deletes);
+    tables.endpoints.apply(changes.endpoints.upserts, changes.endpoints.deletes);
+    tables.neighbors.apply(changes.neighbors.upserts, changes.neighbors.deletes);
+    tables.senders.apply(changes.senders.upserts, changes.senders.deletes);
+    tables.fdb.apply(changes.fdb.upserts, changes.fdb.deletes);
+    tables.subnets.apply(changes.subnets.upserts, changes.subnets.deletes);
+    this.flood.apply(changes.flood.upserts, changes.flood.deletes);
+  }
+
+  /**
+   * To be called when the host's network changed: finds the underlay device again, moves from_underlay there, and looks
+   * up all routes to VTEPs. True when the MTU or the device changed, so that rows with an MTU must be made anew. While
+   * no device has the address, everything stays as it was.
+   */
+  async refreshUnderlay(): Promise<boolean> {
+    const before = this.#underlay;
+    const found = await findUnderlay(before.address);
+    const changed = found.ifindex !== before.ifindex || found.mtu !== before.mtu;
+    this.#underlay = found;
+    if (changed) {
+      await ensureDevices(this.#parts.port, found.innerMtu);
+      await loosenReversePath(this.#parts.sysctls, found.device);
+      this.#attachHost();
+    }
+    await this.vteps.refresh();
+    return changed;
+  }
+
+  verify(desired: DesiredState): Promise<Verified> {
+    const { tables, flood, vteps, gateway } = this;
+    const { pinnedLinks, port } = this.#parts;
+    return verify({ tables, flood, vteps, gateway, pinnedLinks, port, hostLinks: this.#hostLinks }, desired);
+  }
+
+  maps(): MapAnswer[] {
+    return [...this.#parts.loaded.maps].map(([name, map]) => ({
+      name,
+      type: map.type,
+      entries: this.#entriesOf(name, map),
+      maxEntries: map.type === 'ringbuf' ? null : map.maxEntries,
+    }));
+  }
+
+  /** Decoded rows of a map, as the kernel has them now. NO_MAP; INVALID_INPUT for a filter that cannot match. */
+  dump(name: string, filter?: MapQuery): Row[] {
+    return dumpMap(this.#map(name), name, this.#dumpContext(), filter);
+  }
+
+  drops(): DropsAnswer {
+    return readDrops(this.#map('drops'), this.#map('events'));
+  }
+
+  /** There is one ring on the machine: follow it once and fan out. */
+  followDrops(onDrop: (drop: DropSample) => void): { close(): void } {
+    return followDrops(this.#map('drop_events'), (ifindex) => this.#deviceName(ifindex), onDrop);
+  }
+
+  endpointTraffic(ifindex: number): CountersAnswer | undefined {
+    return this.slots.traffic(ifindex);
+  }
+
+  vtepTraffic(address: string): CountersAnswer | undefined {
+    return this.vteps.traffic(address);
+  }
+
+  close(): void {
+    closeAll(this.#parts.loaded);
+  }
+
+  #attachHost(): void {
+    const { loaded, devices, pinnedLinks } = this.#parts;
+    const places = [
+      ['from_underlay', this.#underlay.ifindex],
+      ['from_host', devices.hostPeer],
+      ['from_vxlan', devices.vxlan],
+    ] as const;
+    for (const [name, ifindex] of places) {
+      pinnedLinks.ensure(name, loaded.programs[name], ifindex);
+      this.#hostLinks.set(name, ifindex);
+    }
+  }
+
+  #entriesOf(name: string, map: BpfMap): number {
+    if (name in this.tables) return this.tables[name as keyof Tables].size;
+    if (name === 'flood') return this.flood.size;
+    if (name === 'vteps' || name === 'vtep_counters') return this.vteps.addresses().length;
+    if (name === 'endpoint_counters') return this.tables.endpoints.size;
+    return map.type === 'ringbuf' ? 0 : map.maxEntries;
+  }
+
+  #dumpContext(): DumpContext {
+    const slots = new Map([...this.tables.endpoints.entries()].map(([ifindex, { slot }]) => [slot, ifindex]));
+    return {
+      device: (ifindex) => this.#deviceName(ifindex),
+      vtep: (index) => this.vteps.addressOf(index) ?? null,
+      endpointSlots: slots,
+      vtepIndexes: this.vteps.indexes(),
+    };
+  }
+
+  #deviceName(ifindex: number): string | null {
+    const { devices } = this.#parts;
+    if (ifindex === this.#underlay.ifindex) return this.#underlay.device;
+    if (ifindex === devices.host) return HOST_DEVICE;
+    if (ifindex === devices.hostPeer) return HOST_DEVICE_PEER;
+    if (ifindex === devices.vxlan) return VXLAN_DEVICE;
+    return this.links.nameOf(ifindex) ?? null;
+  }
+}
+
+function closeAll({ maps, programs }: Loaded): void {
+  for (const map of maps.values()) map.close();
+  for (const program of Object.values(programs)) program.close();
+}

@@ -1,0 +1,148 @@
+/*
+ * Attachments of programs to devices. Each is pinned under a name, and the pin is all that keeps it: no descriptor
+ * stays open, so thousands of endpoints cost the agent nothing.
+ */
+import { attachTc, BpfError, BpfLink, type BpfProgram } from 'libbpf-ts-bindings';
+import type { HostEnd } from '../net/veth.js';
+import { type Pins, unpin } from './pins.js';
+
+export interface PinnedLink {
+  readonly name: string;
+  /** 0: the device is gone. */
+  readonly ifindex: number;
+  readonly programId: number;
+}
+
+export class PinnedLinks {
+  readonly #pins: Pins;
+
+  constructor(pins: Pins) {
+    this.#pins = pins;
+  }
+
+  /**
+   * Makes the link `name` run this program on that device. One that does already is left alone; one with another
+   * program is switched over without a gap; one on another device is replaced.
+   */
+  ensure(name: string, program: BpfProgram, ifindex: number): void {
+    const link = this.#open(name);
+    if (link) {
+      try {
+        const info = link.info();
+        if (info.ifindex === ifindex) {
+          if (info.programId !== program.id) link.update(program);
+          return;
+        }
+      } finally {
+        link.close();
+      }
+      this.remove(name);
+    }
+    const attached = attachTc(program, { ifindex, direction: 'ingress' });
+    try {
+      attached.pin(this.#pins.link(name));
+    } catch (error) {
+      attached.detach();
+      throw error;
+    } finally {
+      attached.close();
+    }
+  }
+
+  /** Detaches and unpins. False when there was no such link. */
+  remove(name: string): boolean {
+    const link = this.#open(name);
+    try {
+      link?.detach();
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    } finally {
+      link?.close();
+    }
+    return unpin(this.#pins.link(name));
+  }
+
+  /** What is pinned, as the kernel knows it. */
+  list(): PinnedLink[] {
+    return this.#pins.links().map((name) => this.#describe(name));
+  }
+
+  #describe(name: string): PinnedLink {
+    const link = this.#open(name);
+    try {
+      const info = link?.info();
+      return { name, ifindex: info?.ifindex ?? 0, programId: info?.programId ?? 0 };
+    } finally {
+      link?.close();
+    }
+  }
+
+  /** Undefined when there is none, or its device is gone so that nothing is left to open. */
+  #open(name: string): BpfLink | undefined {
+    try {
+      return BpfLink.openPinned(this.#pins.link(name));
+    } catch (error) {
+      if (isGone(error)) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** from_container on the host ends of this node's endpoints. */
+export class EndpointLinks {
+  readonly #links: PinnedLinks;
+  readonly #program: BpfProgram;
+  readonly #attached = new Map<string, number>();
+  readonly #names = new Map<number, string>();
+
+  constructor(links: PinnedLinks, program: BpfProgram) {
+    this.#links = links;
+    this.#program = program;
+    for (const { name, ifindex } of links.list()) {
+      if (isHostEnd(name)) this.#note(name, ifindex);
+    }
+  }
+
+  /** The container can send from now on. Idempotent. */
+  attach(ifname: string, ifindex: number): void {
+    if (this.#attached.get(ifname) === ifindex) return;
+    this.#links.ensure(ifname, this.#program, ifindex);
+    this.#note(ifname, ifindex);
+  }
+
+  /** False when there was no such link. */
+  detach(ifname: string): boolean {
+    this.#names.delete(this.#attached.get(ifname) ?? 0);
+    this.#attached.delete(ifname);
+    return this.#links.remove(ifname);
+  }
+
+  list(): HostEnd[] {
+    return [...this.#attached].map(([ifname, ifindex]) => ({ ifname, ifindex }));
+  }
+
+  nameOf(ifindex: number): string | undefined {
+    return this.#names.get(ifindex);
+  }
+
+  #note(ifname: string, ifindex: number): void {
+    this.#attached.set(ifname, ifindex);
+    this.#names.set(ifindex, ifname);
+  }
+
+  /** Removes the pins of host ends that exist no more, and returns their names. */
+  dropStale(): string[] {
+    const stale = this.#links.list().filter(({ name, ifindex }) => isHostEnd(name) && ifindex === 0);
+    for (const { name } of stale) this.detach(name);
+    return stale.map(({ name }) => name);
+  }
+}
+
+export function isHostEnd(name: string): boolean {
+  return /^pl[0-9a-f]{11}$/.test(name);
+}
+
+/** ENOLINK: the device of a link went away. */
+function isGone(error: unknown): boolean {
+  return error instanceof BpfError && ['ENOENT', 'ENODEV', 'ENOLINK'].includes(error.code);
+}

@@ -1,0 +1,199 @@
+/*
+ * Brings the programs into the kernel, or finds them there. An agent that restarts with the same object and the same
+ * options adopts what runs. Otherwise the new programs are loaded over the pinned maps, so that they start with every
+ * row in place, and each link is switched over in one step: no packet sees a half.
+ *
+ * A map whose size was configured anew is replaced by one with the same rows. A map whose layout changed (another
+ * version) is replaced by an empty one, which the agent fills from the cluster's state: the one case where an upgrade
+ * interrupts traffic.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import {
+  BpfError,
+  BpfMap,
+  type BpfObject,
+  BpfProgram,
+  type MapSpec,
+  openObject,
+  u32,
+} from 'libbpf-ts-bindings';
+import { PlaitError } from '../model/errors.js';
+import { isHostEnd, type PinnedLinks } from './links.js';
+import { type Pins, unpin } from './pins.js';
+
+/** Most rows of each map; those not named keep the object's. */
+export type MapSizes = Readonly<Record<string, number>>;
+
+export type Options = Readonly<Record<string, number | bigint | Uint8Array>>;
+
+export const PROGRAMS = ['from_container', 'from_underlay', 'from_host', 'from_vxlan'] as const;
+export type ProgramName = (typeof PROGRAMS)[number];
+
+export interface Loaded {
+  readonly maps: ReadonlyMap<string, BpfMap>;
+  readonly programs: Readonly<Record<ProgramName, BpfProgram>>;
+  /** Nothing was loaded: what was there is what is wanted. */
+  readonly adopted: boolean;
+}
+
+/** dist/src/datapath/loader.js → dist/bpf/plait.bpf.o */
+export const OBJECT_PATH = fileURLToPath(new URL('../../bpf/plait.bpf.o', import.meta.url));
+
+export async function loadOrAdopt(
+  pins: Pins,
+  links: PinnedLinks,
+  options: Options,
+  sizes: MapSizes,
+  objectPath = OBJECT_PATH,
+): Promise<Loaded> {
+  const object = openDatapath(objectPath);
+  try {
+    object.setRodata({ ...options, build_id: buildId(objectPath) });
+    for (const [name, entries] of Object.entries(sizes)) {
+      const spec = object.maps.get(name);
+      if (spec) spec.maxEntries = entries;
+    }
+    return adopt(object, pins) ?? (await load(object, pins, links));
+  } finally {
+    object.close();
+  }
+}
+
+/** Two objects with one id are one file. */
+function buildId(objectPath: string): bigint {
+  return createHash('sha256').update(readFileSync(objectPath)).digest().readBigUInt64LE(0);
+}
+
+function openDatapath(objectPath: string): BpfObject {
+  if (existsSync(objectPath)) return openObject(objectPath);
+  throw new PlaitError('NO_OBJECT', `open datapath ${objectPath}: no such file`, {
+    hint: 'npm run build makes it',
+  });
+}
+
+function adopt(object: BpfObject, pins: Pins): Loaded | undefined {
+  const opened: { close(): void }[] = [];
+  const keep = <T extends { close(): void }>(item: T): T => {
+    opened.push(item);
+    return item;
+  };
+  try {
+    const rodata = keep(BpfMap.openPinned(pins.rodata)).lookup(u32.encode(0));
+    if (!rodata?.equals(object.rodata())) throw new Outdated();
+    const maps = new Map<string, BpfMap>();
+    for (const spec of pinnable(object)) {
+      const map = keep(BpfMap.openPinned(pins.map(spec.name)));
+      if (!sameLayout(spec, map) || spec.maxEntries !== map.maxEntries) throw new Outdated();
+      maps.set(spec.name, map);
+    }
+    const programs = programsBy((name) => keep(BpfProgram.openPinned(pins.program(name))));
+    opened.shift()?.close();
+    return { maps, programs, adopted: true };
+  } catch (error) {
+    for (const item of opened) item.close();
+    if (error instanceof Outdated || (error instanceof BpfError && error.code === 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+/** What is pinned is not what is wanted. Does not leave this file. */
+class Outdated extends Error {}
+
+async function load(object: BpfObject, pins: Pins, links: PinnedLinks): Promise<Loaded> {
+  unpin(pins.rodata);
+  const replaced = replaceUnfit(object, pins);
+  try {
+    for (const spec of pinnable(object)) spec.pinPath = pins.map(spec.name);
+    await object.load().catch((error: unknown) => {
+      throw explained(error);
+    });
+    const maps = new Map(pinnable(object).map(({ name }) => [name, object.map(name)] as const));
+    for (const [name, old] of replaced) copyRows(old, maps.get(name));
+    const programs = programsBy((name) => object.program(name));
+    switchOver(programs, pins, links);
+    object.map('.rodata').pin(pins.rodata);
+    return { maps, programs, adopted: false };
+  } finally {
+    for (const old of replaced.values()) old.close();
+  }
+}
+
+/** Unpins the maps that do not fit the object. Those of the same layout are returned, for their rows. */
+function replaceUnfit(object: BpfObject, pins: Pins): Map<string, BpfMap> {
+  const replaced = new Map<string, BpfMap>();
+  for (const spec of pinnable(object)) {
+    const path = pins.map(spec.name);
+    if (!existsSync(path)) continue;
+    const old = BpfMap.openPinned(path);
+    if (sameLayout(spec, old) && spec.maxEntries === old.maxEntries) {
+      old.close();
+      continue;
+    }
+    unpin(path);
+    if (sameLayout(spec, old)) replaced.set(spec.name, old);
+    else old.close();
+  }
+  return replaced;
+}
+
+function copyRows(old: BpfMap, fresh: BpfMap | undefined): void {
+  if (!fresh || old.type === 'ringbuf' || old.type === 'hash_of_maps') return;
+  const { keys, values, count } = old.lookupAll();
+  const fits = old.type.includes('array') ? Math.min(count, fresh.maxEntries) : count;
+  if (fits === 0) return;
+  const valueBytes = values.length / count;
+  fresh.updateBatch(keys.subarray(0, fits * old.keySize), values.subarray(0, fits * valueBytes), fits);
+}
+
+function switchOver(programs: Loaded['programs'], pins: Pins, links: PinnedLinks): void {
+  for (const { name, ifindex } of links.list()) {
+    const program = isHostEnd(name) ? programs.from_container : programs[name as ProgramName];
+    if (ifindex === 0 || !program) links.remove(name);
+    else links.ensure(name, program, ifindex);
+  }
+  for (const name of PROGRAMS) {
+    unpin(pins.program(name));
+    programs[name].pin(pins.program(name));
+  }
+}
+
+function programsBy(get: (name: ProgramName) => BpfProgram): Loaded['programs'] {
+  const [container, underlay, host, vxlan] = PROGRAMS;
+  return {
+    [container]: get(container),
+    [underlay]: get(underlay),
+    [host]: get(host),
+    [vxlan]: get(vxlan),
+  };
+}
+
+/** All but the sections of constants and variables. */
+function pinnable(object: BpfObject): MapSpec[] {
+  return [...object.maps.values()].filter(({ name }) => !name.startsWith('.'));
+}
+
+function sameLayout(spec: MapSpec, map: BpfMap): boolean {
+  return spec.type === map.type && spec.keySize === map.keySize && spec.valueSize === map.valueSize;
+}
+
+const FLOOR = [6, 1] as const;
+
+/** Says what the kernel lacks where that is known, so that nobody has to read a verifier's log first. */
+function explained(error: unknown): unknown {
+  if (!(error instanceof BpfError)) return error;
+  const kernel = release();
+  const [major = 0, minor = 0] = kernel.split('.').map(Number);
+  if (major < FLOOR[0] || (major === FLOOR[0] && minor < FLOOR[1])) {
+    const cause = `Linux ${kernel} is too old, ${FLOOR.join('.')} is the oldest that has what it needs`;
+    return new PlaitError('KERNEL_TOO_OLD', `load datapath: ${cause}`, { cause: error });
+  }
+  if (error.code === 'EPERM') {
+    return new PlaitError('NOT_PERMITTED', 'load datapath: it takes root, with CAP_BPF and CAP_NET_ADMIN', {
+      cause: error,
+    });
+  }
+  return new PlaitError('LOAD_FAILED', `load datapath: ${error.message}`, { cause: error });
+}

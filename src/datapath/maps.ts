@@ -1,0 +1,78 @@
+/* The object's maps as typed tables, and what is beside them on this node. */
+import { type BpfMap, type Codec, u32 } from 'libbpf-ts-bindings';
+import { PlaitError } from '../model/errors.js';
+import {
+  endpointShape,
+  fdbShape,
+  NO_NAMES,
+  neighborShape,
+  networkShape,
+  type RowShape,
+  rowText,
+  senderShape,
+  subnetShape,
+} from './rows.js';
+import { Table } from './table.js';
+import {
+  type Endpoint,
+  endpointCodec,
+  type FdbEntry,
+  type FdbKey,
+  fdbEntryCodec,
+  fdbKeyCodec,
+  type Neighbor,
+  type NeighborKey,
+  type Network,
+  neighborCodec,
+  neighborKeyCodec,
+  networkCodec,
+  type Sender,
+  type SenderKey,
+  type Subnet,
+  type SubnetKey,
+  senderCodec,
+  senderKeyCodec,
+  subnetCodec,
+  subnetKeyCodec,
+} from './types.gen.js';
+
+/** The maps that are tables of rows, by their names in the object. */
+export interface Tables {
+  /** By the ifindex of the host end. */
+  readonly endpoints: Table<number, Endpoint>;
+  readonly fdb: Table<FdbKey, FdbEntry>;
+  readonly neighbors: Table<NeighborKey, Neighbor>;
+  /** By VNI. */
+  readonly networks: Table<number, Network>;
+  readonly subnets: Table<SubnetKey, Subnet>;
+  readonly senders: Table<SenderKey, Sender>;
+}
+
+export type MapLookup = (name: string) => BpfMap;
+
+/** For maps by name; NO_MAP for a name that the object does not have. */
+export function lookupIn(maps: ReadonlyMap<string, BpfMap>): MapLookup {
+  return (name) => {
+    const map = maps.get(name);
+    if (map) return map;
+    throw new PlaitError('NO_MAP', `find map ${name}: no such map`, {
+      hint: `there are ${[...maps.keys()].join(', ')}`,
+    });
+  };
+}
+
+export function openTables(map: MapLookup): Tables {
+  const open = <K, V>(name: string, key: Codec<K>, value: Codec<V>, shape: RowShape<K, V>): Table<K, V> =>
+    new Table(name, map(name), key, value, {
+      key: (row) => rowText(shape.key(row, NO_NAMES)),
+      value: (row) => rowText(shape.value(row, NO_NAMES)),
+    });
+  return {
+    endpoints: open('endpoints', u32, endpointCodec, endpointShape),
+    fdb: open('fdb', fdbKeyCodec, fdbEntryCodec, fdbShape),
+    neighbors: open('neighbors', neighborKeyCodec, neighborCodec, neighborShape),
+    networks: open('networks', u32, networkCodec, networkShape),
+    subnets: open('subnets', subnetKeyCodec, subnetCodec, subnetShape),
+    senders: open('senders', senderKeyCodec, senderCodec, senderShape),
+  };
+}
