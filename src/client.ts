@@ -112,11 +112,12 @@ function explain(error: NodeJS.ErrnoException): { reason: string; hint?: string 
   switch (error.code) {
     case 'ENOENT':
     case 'ECONNREFUSED':
-      return { reason: 'no agent is listening', hint: 'start it with `plait agent …`, or name its --root' };
+      return { reason: 'no agent is listening; start it with `plait agent …`' };
     case 'EACCES':
     case 'EPERM':
       return { reason: 'permission denied', hint: 'run this as root' };
     case 'ECONNRESET':
+    case 'EPIPE':
       return { reason: 'the agent closed the connection', hint: 'look at its log' };
     default:
       return { reason: error.message };

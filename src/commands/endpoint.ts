@@ -50,7 +50,10 @@ const REF = 'name, id or unique prefix of an id';
 
 export function addEndpoint(program: Command): void {
   addAttach(program);
-  const endpoint = program.command('endpoint').description('Show endpoints; declare those without an agent.');
+  const endpoint = program
+    .command('endpoint')
+    .summary('show endpoints, declare those without an agent')
+    .description('Show endpoints; declare those without an agent.');
 
   const list = endpoint
     .command('ls')

@@ -23,6 +23,7 @@ Example:
 export function addLab(program: Command): void {
   const lab = program
     .command('lab')
+    .summary('several hosts on this machine, to try things on')
     .description('Hosts as network namespaces of this machine, on one underlay, with an agent each and etcd.')
     .addHelpText('after', help);
   const named = () => new Option('--lab <name>', 'which lab, if there are several').default('lab');

@@ -16,7 +16,10 @@ Examples:
   plait map dump neighbors --ip 10.10.0.7 --json`;
 
 export function addMap(program: Command): void {
-  const map = program.command('map').description("Show the datapath's BPF maps.");
+  const map = program
+    .command('map')
+    .summary("show the datapath's BPF maps")
+    .description("Show the datapath's BPF maps.");
 
   const list = map
     .command('ls')

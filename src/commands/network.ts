@@ -22,7 +22,10 @@ Examples:
   plait network create --subnet 10.10.0.0/24 --subnet fd00:10::/64 --internal db`;
 
 export function addNetwork(program: Command): void {
-  const network = program.command('network').description('Create, show and remove networks.');
+  const network = program
+    .command('network')
+    .summary('create, show and remove networks')
+    .description('Create, show and remove networks.');
   addCreate(network);
 
   const list = network

@@ -7,7 +7,10 @@ export interface InspectFlags {
 }
 
 export function addNode(program: Command): void {
-  const node = program.command('node').description('Show the hosts of the cluster.');
+  const node = program
+    .command('node')
+    .summary('show the hosts of the cluster')
+    .description('Show the hosts of the cluster.');
 
   const list = node
     .command('ls')
