@@ -1,0 +1,45 @@
+/** Which packets of a device: those it receives or those it sends. */
+export type Direction = 'ingress' | 'egress';
+
+/** Which elements an update may touch: any, only missing ones (else EEXIST), only existing ones (else ENOENT). */
+export type UpdateMode = 'any' | 'noexist' | 'exist';
+
+export interface LinkInfo {
+  /** tcx, clsact, xdp, or the kernel's name for other types. */
+  type: string;
+  /** Kernel id of the link; 0 for clsact filters, which have none. */
+  id: number;
+  /** Id of the program that runs; 0 when a clsact filter was removed behind our back. */
+  programId: number;
+  /** 0 after detach, or when the device is gone. */
+  ifindex: number;
+  direction?: Direction;
+  /** clsact only. */
+  handle?: number;
+  /** clsact only: lower runs first. */
+  priority?: number;
+}
+
+export interface ProgramInfo {
+  id: number;
+  /** At most 15 characters. */
+  name: string;
+  /** SHA-1 based fingerprint of the instructions, 16 hex digits. */
+  tag: string;
+  /** As libbpf names it: sched_cls, xdp, … */
+  type: string;
+  /** Instructions the verifier walked through (since Linux 5.16; 0 before). */
+  verifiedInstructions: number;
+  /** Zero unless sysctl kernel.bpf_stats_enabled is 1. */
+  runTimeNs: bigint;
+  /** Zero unless sysctl kernel.bpf_stats_enabled is 1. */
+  runCount: bigint;
+  /** Ids of the maps that it uses. */
+  mapIds: number[];
+}
+
+export interface TcxEntry {
+  programId: number;
+  /** 0 when the program was attached without a link. */
+  linkId: number;
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// Filters on the clsact qdisc, for kernels before tcx (6.6), behaving like links as far as that goes: the
+// owner's close() removes the filter unless it is pinned. The kernel keeps no owner, so a killed process
+// leaves its filter.
+//
+// bpffs cannot hold a filter. Pin() stores where the filter is in a one-element array map and pins that, so
+// that another process can find it and own it again. The qdisc itself stays: others may have filters on it.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "link.h"
+#include "netns.h"
+
+namespace {
+
+constexpr char kRecordName[] = "clsact_filter";
+constexpr uint64_t kRecordMagic = 0x6c73616374303031;
+
+struct Record {
+  uint64_t magic;
+  uint64_t netns_inode;
+  uint32_t ifindex;
+  uint32_t ingress;
+  uint32_t handle;
+  uint32_t priority;
+};
+
+bpf_tc_hook HookOf(const ClsactPlace& place) {
+  bpf_tc_hook hook{};
+  hook.sz = sizeof(hook);
+  hook.ifindex = static_cast<int>(place.ifindex);
+  hook.attach_point = place.ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
+  return hook;
+}
+
+bpf_tc_opts OptionsOf(const ClsactPlace& place) {
+  bpf_tc_opts opts{};
+  opts.sz = sizeof(opts);
+  opts.handle = place.handle;
+  opts.priority = place.priority;
+  return opts;
+}
+
+class ClsactFilter : public Attachment {
+ public:
+  ClsactFilter(Netns netns, const ClsactPlace& place) : netns_(std::move(netns)), place_(place) {}
+
+  Outcome State(LinkState& into) override {
+    into.kind = "clsact";
+    into.direction = place_.ingress ? "ingress" : "egress";
+    into.handle = place_.handle;
+    into.priority = place_.priority;
+    if (detached_) return {};
+    return netns_.Run([&] {
+      const bpf_tc_hook hook = HookOf(place_);
+      bpf_tc_opts opts = OptionsOf(place_);
+      const int err = bpf_tc_query(&hook, &opts);
+      if (err == -ENOENT || err == -ENODEV || err == -EINVAL) return Outcome{};  // removed behind our back
+      into.ifindex = place_.ifindex;
+      into.program_id = opts.prog_id;
+      return Outcome::Errno(err);
+    });
+  }
+
+  Outcome Update(int program_fd) override {
+    if (detached_) return Outcome::Errno(ENOLINK, "it is detached");
+    return netns_.Run([&] {
+      const bpf_tc_hook hook = HookOf(place_);
+      bpf_tc_opts opts = OptionsOf(place_);
+      opts.prog_fd = program_fd;
+      opts.flags = BPF_TC_F_REPLACE;
+      return Outcome::Errno(bpf_tc_attach(&hook, &opts));
+    });
+  }
+
+  Outcome Detach() override {
+    if (detached_) return {};
+    const Outcome outcome = netns_.Run([&] {
+      const bpf_tc_hook hook = HookOf(place_);
+      const bpf_tc_opts opts = OptionsOf(place_);
+      return Outcome::Errno(bpf_tc_detach(&hook, &opts));
+    });
+    const bool gone = outcome.err == ENOENT || outcome.err == ENODEV || outcome.err == EINVAL;
+    detached_ = outcome.ok() || gone;
+    return detached_ ? Outcome{} : outcome;
+  }
+
+  Outcome Pin(const std::string& path) override {
+    Fd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, kRecordName, sizeof(uint32_t), sizeof(Record), 1, nullptr));
+    if (!map.valid()) return Outcome::Errno(errno);
+    const uint32_t key = 0;
+    const Record record{kRecordMagic,   netns_.Inode(), place_.ifindex,
+                        place_.ingress, place_.handle,  place_.priority};
+    if (bpf_map_update_elem(map.get(), &key, &record, BPF_ANY) < 0) return Outcome::Errno(errno);
+    return Outcome::Errno(bpf_obj_pin(map.get(), path.c_str()) < 0 ? errno : 0);
+  }
+
+  void Release(bool pinned) override {
+    if (!pinned) Detach();
+  }
+
+ private:
+  Netns netns_;
+  ClsactPlace place_;
+  bool detached_ = false;
+};
+
+Outcome ReadRecord(int fd, Record& into) {
+  const Outcome wrong = Outcome::Errno(EINVAL, "it is a map, not a link");
+  bpf_map_info info{};
+  uint32_t length = sizeof(info);
+  if (bpf_obj_get_info_by_fd(fd, &info, &length) < 0) return Outcome::Errno(errno);
+  const bool shaped = info.type == BPF_MAP_TYPE_ARRAY && info.key_size == sizeof(uint32_t) &&
+                      info.value_size == sizeof(Record) && strcmp(info.name, kRecordName) == 0;
+  if (!shaped) return wrong;
+  const uint32_t key = 0;
+  if (bpf_map_lookup_elem(fd, &key, &into) < 0) return Outcome::Errno(errno);
+  return into.magic == kRecordMagic ? Outcome{} : wrong;
+}
+
+}  // namespace
+
+Outcome AttachClsact(const std::optional<std::string>& path, const ClsactPlace& place, bool replace,
+                     int program_fd, std::unique_ptr<Attachment>& into) {
+  Netns netns;
+  const Outcome opened = Netns::Open(path, netns);
+  if (!opened.ok()) return opened;
+  ClsactPlace taken = place;
+  const Outcome attached = netns.Run([&] {
+    bpf_tc_hook hook = HookOf(place);
+    const int made = bpf_tc_hook_create(&hook);
+    if (made < 0 && made != -EEXIST) return Outcome::Errno(made);
+    bpf_tc_opts opts = OptionsOf(place);
+    opts.prog_fd = program_fd;
+    opts.flags = replace ? BPF_TC_F_REPLACE : 0;
+    const int err = bpf_tc_attach(&hook, &opts);
+    taken.handle = opts.handle;
+    taken.priority = opts.priority;
+    return Outcome::Errno(err);
+  });
+  if (attached.ok()) into = std::make_unique<ClsactFilter>(std::move(netns), taken);
+  return attached;
+}
+
+Outcome AdoptClsact(const std::optional<std::string>& path, int record_fd,
+                    std::unique_ptr<Attachment>& into) {
+  Record record{};
+  const Outcome read = ReadRecord(record_fd, record);
+  if (!read.ok()) return read;
+  Netns netns;
+  const Outcome opened = Netns::Open(path, netns);
+  if (!opened.ok()) return opened;
+  if (netns.Inode() != record.netns_inode) {
+    return Outcome::Errno(EXDEV, "its device is in another network namespace: name that in netns");
+  }
+  const ClsactPlace place{record.ifindex, record.ingress != 0, record.handle, record.priority};
+  into = std::make_unique<ClsactFilter>(std::move(netns), place);
+  return {};
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many elements per system call (since Linux 5.6). Where the kernel or the map type has no batch operation
+// the same work is done one by one, so that callers need not know.
+#include <bpf/bpf.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "error.h"
+#include "map.h"
+
+namespace {
+
+constexpr uint32_t kChunk = 4096;
+
+using Store = std::vector<uint8_t>;
+
+bool IsUnsupported(int err) {
+  return err == 524 || err == EOPNOTSUPP || err == EINVAL;
+}
+
+struct Shape {
+  int fd;
+  size_t key;
+  size_t value;
+  uint32_t max_entries;
+};
+
+struct Listing {
+  Store keys, values;
+  uint32_t count = 0;
+};
+
+// A hash bucket is returned whole or not at all (ENOSPC), hence the growing chunk. Returns an errno.
+int LookupByBatch(const Shape& shape, Listing& out) {
+  Store position(std::max<size_t>(shape.key, sizeof(uint32_t)));
+  uint32_t chunk = std::max(1u, std::min(kChunk, shape.max_entries));
+  const uint32_t biggest = shape.max_entries + kChunk;  // elements in flight may exceed max_entries
+  bool first = true;
+  for (;;) {
+    out.keys.resize((size_t{out.count} + chunk) * shape.key);
+    out.values.resize((size_t{out.count} + chunk) * shape.value);
+    uint32_t count = chunk;
+    const int result = bpf_map_lookup_batch(shape.fd, first ? nullptr : position.data(), position.data(),
+                                            &out.keys[out.count * shape.key],
+                                            &out.values[out.count * shape.value], &count, nullptr);
+    const int err = result < 0 ? errno : 0;
+    if (err == ENOSPC && chunk < biggest) {
+      chunk = std::min(chunk * 2, biggest);
+      continue;
+    }
+    if (err != 0 && err != ENOENT) return err;
+    out.count += count;
+    first = false;
+    if (err == ENOENT) return 0;
+  }
+}
+
+// Bounded by max_entries: deletes by others can make the kernel start over.
+int LookupOneByOne(const Shape& shape, Listing& out) {
+  Store key(shape.key), next(shape.key), value(shape.value);
+  bool first = true;
+  out.keys.clear();
+  out.values.clear();
+  for (out.count = 0; out.count < shape.max_entries;) {
+    if (bpf_map_get_next_key(shape.fd, first ? nullptr : key.data(), next.data()) < 0) {
+      return errno == ENOENT ? 0 : errno;
+    }
+    first = false;
+    key.swap(next);
+    if (bpf_map_lookup_elem(shape.fd, key.data(), value.data()) < 0) {
+      if (errno == ENOENT) continue;
+      return errno;
+    }
+    out.keys.insert(out.keys.end(), key.begin(), key.end());
+    out.values.insert(out.values.end(), value.begin(), value.end());
+    out.count++;
+  }
+  return 0;
+}
+
+std::string At(uint32_t index, uint32_t count) {
+  return " (element " + std::to_string(index) + " of " + std::to_string(count) + ")";
+}
+
+}  // namespace
+
+Napi::Value MapWrap::LookupAll(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string op = Op("list");
+  const Shape shape{LiveFd(env, op), info_.key_size, ValueBytes(), info_.max_entries};
+  if (shape.key == 0 || shape.value == 0)
+    Fail(env, op, EINVAL, "a " + MapTypeName(info_.type) + " has no entries");
+
+  Listing listing;
+  int err = LookupByBatch(shape, listing);
+  if (IsUnsupported(err)) err = LookupOneByOne(shape, listing);
+  if (err != 0) Fail(env, op, err);
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("keys", Napi::Buffer<uint8_t>::Copy(env, listing.keys.data(), listing.count * shape.key));
+  out.Set("values", Napi::Buffer<uint8_t>::Copy(env, listing.values.data(), listing.count * shape.value));
+  out.Set("count", listing.count);
+  return out;
+}
+
+Napi::Value MapWrap::UpdateBatch(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string op = Op("update");
+  const int fd = LiveFd(env, op);
+  const uint32_t total = ToU32(info[2], op, "count");
+  const uint32_t flags = ToU32(info[3], op, "flags");
+  const size_t value_bytes = ValueBytes();
+  if (IsMapInMap(info_.type) || info_.type == BPF_MAP_TYPE_PROG_ARRAY) {
+    Fail(env, op, EINVAL, "values are descriptors: update one by one");
+  }
+  const Bytes keys = ToBytes(info[0], size_t{total} * info_.key_size, op, "keys");
+  const Bytes values = ToBytes(info[1], size_t{total} * value_bytes, op, "values");
+
+  bpf_map_batch_opts opts{};
+  opts.sz = sizeof(opts);
+  opts.elem_flags = flags;
+  bool batched = true;
+  for (uint32_t done = 0; done < total;) {
+    const uint8_t* key = keys.data + done * size_t{info_.key_size};
+    const uint8_t* value = values.data + done * value_bytes;
+    const uint32_t rest = total - done;
+    if (batched) {
+      uint32_t count = rest;
+      const int err = bpf_map_update_batch(fd, key, value, &count, &opts) < 0 ? errno : 0;
+      if (err == 0) break;
+      const uint32_t finished = count < rest ? count : 0;  // untouched when the kernel did not begin
+      batched = false;
+      if (!IsUnsupported(err))
+        Fail(env, op, err, std::string(strerrordesc_np(err)) + At(done + finished, total));
+      done += finished;
+      continue;
+    }
+    if (bpf_map_update_elem(fd, key, value, flags) < 0) {
+      const int err = errno;
+      Fail(env, op, err, std::string(strerrordesc_np(err)) + At(done, total));
+    }
+    done++;
+  }
+  return Napi::Number::New(env, total);
+}
+
+Napi::Value MapWrap::DeleteBatch(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string op = Op("delete from");
+  const int fd = LiveFd(env, op);
+  const uint32_t total = ToU32(info[1], op, "count");
+  const Bytes keys = ToBytes(info[0], size_t{total} * info_.key_size, op, "keys");
+
+  uint32_t deleted = 0;
+  bool batched = true;
+  for (uint32_t done = 0; done < total;) {
+    const uint8_t* key = keys.data + done * size_t{info_.key_size};
+    uint32_t count = total - done;
+    if (batched) {
+      const int result = bpf_map_delete_batch(fd, key, &count, nullptr);
+      const int err = result < 0 ? errno : 0;
+      batched = !IsUnsupported(err);
+      if (err != 0 && err != ENOENT && batched) Fail(env, op, err);
+      if (batched) {
+        deleted += count;
+        done += count + (err == ENOENT ? 1 : 0);  // a missing key ends the batch: step over it
+        continue;
+      }
+    }
+    if (bpf_map_delete_elem(fd, key) == 0) {
+      deleted++;
+    } else if (errno != ENOENT) {
+      Fail(env, op, errno);
+    }
+    done++;
+  }
+  return Napi::Number::New(env, deleted);
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "netns.h"
+
+#include <sched.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <thread>
+
+namespace {
+
+Outcome WithCapturedPrints(const std::function<Outcome()>& work) {
+  PrintCapture capture;
+  Outcome outcome = work();
+  if (!outcome.ok() && outcome.log.empty()) outcome.log = capture.Take();
+  return outcome;
+}
+
+}  // namespace
+
+Outcome Netns::Open(const std::optional<std::string>& path, Netns& into) {
+  if (!path) return {};
+  into.fd_ = Fd(open(path->c_str(), O_RDONLY | O_CLOEXEC));
+  if (into.fd_.valid()) return {};
+  const int err = errno;
+  return Outcome::Errno(err, "cannot open network namespace " + *path);
+}
+
+Outcome Netns::Run(const std::function<Outcome()>& work) const {
+  if (!fd_.valid()) return WithCapturedPrints(work);
+  Outcome outcome;
+  std::thread([&] {
+    if (setns(fd_.get(), CLONE_NEWNET) < 0) {
+      outcome = Outcome::Errno(errno, "cannot enter the network namespace");
+      return;
+    }
+    outcome = WithCapturedPrints(work);
+  }).join();
+  return outcome;
+}
+
+uint64_t Netns::Inode() const {
+  struct stat status;
+  const int result = fd_.valid() ? fstat(fd_.get(), &status) : stat("/proc/thread-self/ns/net", &status);
+  return result < 0 ? 0 : status.st_ino;
+}
+
+Outcome RunInFreshNetns(const std::function<Outcome()>& work) {
+  Outcome outcome;
+  std::thread([&] {
+    outcome = unshare(CLONE_NEWNET) < 0 ? Outcome::Errno(errno, "cannot make a network namespace")
+                                        : WithCapturedPrints(work);
+  }).join();
+  return outcome;
+}

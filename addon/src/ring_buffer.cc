@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// A BPF ring buffer read on the event loop: libuv polls libbpf's epoll descriptor. The poll handle does not
+// keep the process alive unless asked to. Handle and libbpf's reader live in a Poller of their own, because
+// libuv closes handles later than JavaScript drops objects.
+#include <bpf/libbpf.h>
+#include <napi.h>
+#include <uv.h>
+
+#include <cerrno>
+
+#include "addon.h"
+#include "args.h"
+#include "error.h"
+#include "map.h"
+
+namespace {
+
+// Records per wake-up: a fast producer must not starve the rest of the event loop (the poll fires again).
+constexpr int kBurst = 1024;
+
+struct Poller {
+  uv_poll_t handle{};
+  ring_buffer* ring = nullptr;
+  Napi::FunctionReference on_record;
+  napi_env env = nullptr;
+  napi_async_cleanup_hook_handle hook = nullptr;
+  napi_async_context context = nullptr;
+  int budget = 0;
+  bool consuming = false;
+  bool closing = false;
+};
+
+void Finish(Poller* poller) {
+  if (poller->ring) ring_buffer__free(poller->ring);
+  poller->ring = nullptr;
+}
+
+void OnClosed(uv_handle_t* handle) {
+  auto* poller = static_cast<Poller*>(handle->data);
+  napi_async_cleanup_hook_handle hook = poller->hook;
+  delete poller;
+  if (hook) napi_remove_async_cleanup_hook(hook);
+}
+
+// Safe inside a record callback: libbpf's reader is freed after it has returned.
+void Close(Poller* poller) {
+  if (poller->closing) return;
+  poller->closing = true;
+  uv_poll_stop(&poller->handle);
+  poller->on_record.Reset();
+  if (poller->context) napi_async_destroy(poller->env, poller->context);
+  poller->context = nullptr;
+  if (!poller->consuming) Finish(poller);
+  uv_close(reinterpret_cast<uv_handle_t*>(&poller->handle), OnClosed);
+}
+
+int OnRecord(void* context, void* data, size_t size) {
+  auto* poller = static_cast<Poller*>(context);
+  if (poller->closing) return -ECANCELED;
+  const Napi::Env env(poller->env);
+  Napi::HandleScope scope(env);
+  napi_value record = Napi::Buffer<uint8_t>::Copy(env, static_cast<uint8_t*>(data), size);
+  napi_value function = poller->on_record.Value(), receiver = env.Global(), result;
+  if (napi_make_callback(env, poller->context, receiver, function, 1, &record, &result) != napi_ok) {
+    napi_value error;
+    if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+  }
+  if (poller->closing) return -ECANCELED;
+  return --poller->budget > 0 ? 0 : -EAGAIN;
+}
+
+// Returns whether there may be more.
+bool Consume(Poller* poller) {
+  if (poller->closing || poller->consuming) return false;
+  PrintCapture capture;
+  poller->consuming = true;
+  poller->budget = kBurst;
+  const int result = ring_buffer__consume(poller->ring);
+  poller->consuming = false;
+  if (poller->closing) Finish(poller);
+  return !poller->closing && result == -EAGAIN;
+}
+
+void OnReadable(uv_poll_t* handle, int, int) {
+  auto* poller = static_cast<Poller*>(handle->data);
+  const Napi::Env env(poller->env);
+  Napi::HandleScope scope(env);
+  Consume(poller);
+}
+
+void OnEnvironmentEnd(napi_async_cleanup_hook_handle, void* argument) {
+  Close(static_cast<Poller*>(argument));
+}
+
+class RingBufferWrap : public Napi::ObjectWrap<RingBufferWrap> {
+ public:
+  explicit RingBufferWrap(const Napi::CallbackInfo& info);
+  ~RingBufferWrap() override { CloseOnce(); }
+  static Napi::Function Class(Napi::Env env);
+
+ private:
+  void CloseMethod(const Napi::CallbackInfo&) { CloseOnce(); }
+  void Flush(const Napi::CallbackInfo& info) {
+    Poller* poller = Live(info.Env(), "flush ring buffer");
+    while (poller_ && Consume(poller)) continue;
+  }
+  void KeepAlive(const Napi::CallbackInfo& info) {
+    const std::string op = "set keep-alive of ring buffer";
+    auto* handle = reinterpret_cast<uv_handle_t*>(&Live(info.Env(), op)->handle);
+    if (ToBool(info[0], op, "keepAlive")) {
+      uv_ref(handle);
+    } else {
+      uv_unref(handle);
+    }
+  }
+  Poller* Live(Napi::Env env, const std::string& op) {
+    if (!poller_) Fail(env, op, EBADF, "the ring buffer is closed");
+    return poller_;
+  }
+  void CloseOnce() {
+    if (poller_) Close(poller_);
+    poller_ = nullptr;
+  }
+
+  Poller* poller_ = nullptr;
+};
+
+// (map, onRecord)
+RingBufferWrap::RingBufferWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<RingBufferWrap>(info) {
+  const Napi::Env env = info.Env();
+  const std::string op = "read ring buffer";
+  MapWrap* map = MapWrap::From(info[0], op, "map");
+  if (map->info().type != BPF_MAP_TYPE_RINGBUF) Fail(env, op, EINVAL, "the map is not a ringbuf");
+  if (!info[1].IsFunction()) Fail(env, op, EINVAL, "onRecord is not a function");
+  uv_loop_t* loop = nullptr;
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) Fail(env, op, ENOSYS, "there is no event loop");
+
+  auto poller = std::make_unique<Poller>();
+  PrintCapture capture;
+  poller->ring = ring_buffer__new(map->LiveFd(env, op), OnRecord, poller.get(), nullptr);
+  if (!poller->ring) Fail(env, op, errno);
+  poller->handle.data = poller.get();
+  const int err = uv_poll_init(loop, &poller->handle, ring_buffer__epoll_fd(poller->ring));
+  if (err < 0) {
+    Finish(poller.get());
+    Fail(env, op, -err);
+  }
+  poller->env = env;
+  poller->on_record = Napi::Persistent(info[1].As<Napi::Function>());
+  napi_async_init(env, nullptr, Napi::String::New(env, "bpf ring buffer"), &poller->context);
+  napi_add_async_cleanup_hook(env, OnEnvironmentEnd, poller.get(), &poller->hook);
+  uv_unref(reinterpret_cast<uv_handle_t*>(&poller->handle));
+  uv_poll_start(&poller->handle, UV_READABLE, OnReadable);
+  poller_ = poller.release();
+}
+
+Napi::Function RingBufferWrap::Class(Napi::Env env) {
+  return DefineClass(env, "NativeRingBuffer",
+                     {
+                         InstanceMethod<&RingBufferWrap::CloseMethod>("close"),
+                         InstanceMethod<&RingBufferWrap::Flush>("flush"),
+                         InstanceMethod<&RingBufferWrap::KeepAlive>("keepAlive"),
+                     });
+}
+
+}  // namespace
+
+void InitRingBuffer(Napi::Env env, Napi::Object exports) {
+  Napi::Function constructor = RingBufferWrap::Class(env);
+  env.GetInstanceData<AddonData>()->ring_buffer = Napi::Persistent(constructor);
+  exports.Set("NativeRingBuffer", constructor);
+}
