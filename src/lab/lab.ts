@@ -3,8 +3,8 @@
  * command that a person would type. What a lab is and what runs in it is on disk, so any process may open it.
  */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import path from 'node:path';
+import { AgentClient } from '../client.js';
 import { InvalidInput, NotFound, PlaitError } from '../model/errors.js';
 import { pathsFor } from '../model/paths.js';
 import { run } from '../net/run.js';
@@ -204,6 +204,11 @@ export class Lab {
     return this.sh(node, `plait ${line}`, options);
   }
 
+  /** A node's agent by its API, for questions that a program asks. */
+  client(node: string): AgentClient {
+    return new AgentClient(pathsFor(this.root(node)).socket);
+  }
+
   /** Starts a node's agent and waits until it answers. */
   async startAgent(node: string): Promise<void> {
     this.#launchAgent(node);
@@ -228,12 +233,16 @@ export class Lab {
   }
 
   async waitForAgent(node: string): Promise<void> {
-    const { socket } = pathsFor(this.root(node));
     await waitFor(
       `the agent of ${node} to answer; its log is ${this.log(node)}`,
       async () => {
         if (!this.isUp(node)) throw new Error(`start agent ${node}: it ended at once; see ${this.log(node)}`);
-        return answers(socket, '/v1/status');
+        return this.client(node)
+          .get('/v1/status')
+          .then(
+            () => true,
+            () => false,
+          );
       },
       START_TIMEOUT_MS,
     );
@@ -318,17 +327,4 @@ function specOf(options: LabOptions): LabSpec {
     throw new InvalidInput(`start lab ${name}: it can have 0 to ${MAX_NODES} nodes`);
   }
   return { name, nodes, plainHosts, ipv6Underlay, mtu };
-}
-
-/** Whether an HTTP server on a unix socket answers a path with success. */
-function answers(socketPath: string, urlPath: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const asked = request({ socketPath, path: urlPath, timeout: 2000 }, (response) => {
-      response.resume();
-      resolve(response.statusCode === 200);
-    });
-    asked.on('error', () => resolve(false));
-    asked.on('timeout', () => asked.destroy());
-    asked.end();
-  });
 }
