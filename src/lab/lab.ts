@@ -75,7 +75,7 @@ export class Lab {
       progress('starting etcd');
       await lab.startEtcd();
       progress(`starting ${spec.nodes} agent(s)`);
-      for (const node of lab.nodes) lab.#launchAgent(node.name);
+      for (const node of lab.nodes) lab.launchAgent(node.name);
       for (const node of lab.nodes) await lab.waitForAgent(node.name);
       return lab;
     } catch (error) {
@@ -211,7 +211,7 @@ export class Lab {
 
   /** Starts a node's agent and waits until it answers. */
   async startAgent(node: string): Promise<void> {
-    this.#launchAgent(node);
+    this.launchAgent(node);
     await this.waitForAgent(node);
   }
 
@@ -286,7 +286,8 @@ export class Lab {
     return (await job.outcome).status === 0;
   }
 
-  #launchAgent(node: string): void {
+  /** Starts an agent and does not wait for it. */
+  launchAgent(node: string): void {
     const { vtep } = this.node(node);
     this.#launch(node, node, process.execPath, [
       ...[CLI, 'agent', '--root', this.root(node), '--name', node],
