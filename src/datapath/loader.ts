@@ -27,7 +27,7 @@ import { type Pins, unpin } from './pins.js';
 /** Most rows of each map; those not named keep the object's. */
 export type MapSizes = Readonly<Record<string, number>>;
 
-export type Options = Readonly<Record<string, number | bigint | Uint8Array>>;
+export type Options = Readonly<Record<string, number | bigint | boolean | Uint8Array>>;
 
 export const PROGRAMS = ['from_container', 'from_underlay', 'from_host', 'from_vxlan'] as const;
 export type ProgramName = (typeof PROGRAMS)[number];
@@ -56,7 +56,12 @@ export async function loadOrAdopt(
       const spec = object.maps.get(name);
       if (spec) spec.maxEntries = entries;
     }
-    return adopt(object, pins) ?? (await load(object, pins, links));
+    const running = adopt(object, pins);
+    if (running) return { ...running, adopted: true };
+    await load(object, pins, links);
+    const loaded = adopt(object, pins);
+    if (!loaded) throw new PlaitError('PINS_CHANGED', `adopt ${pins.root}: another agent changes it`);
+    return { ...loaded, adopted: false };
   } finally {
     object.close();
   }
@@ -74,7 +79,8 @@ function openDatapath(objectPath: string): BpfObject {
   });
 }
 
-function adopt(object: BpfObject, pins: Pins): Loaded | undefined {
+/** What is pinned, if that is what the object would become. Closing the object closes only its own descriptors. */
+function adopt(object: BpfObject, pins: Pins): Omit<Loaded, 'adopted'> | undefined {
   const opened: { close(): void }[] = [];
   const keep = <T extends { close(): void }>(item: T): T => {
     opened.push(item);
@@ -91,7 +97,7 @@ function adopt(object: BpfObject, pins: Pins): Loaded | undefined {
     }
     const programs = programsBy((name) => keep(BpfProgram.openPinned(pins.program(name))));
     opened.shift()?.close();
-    return { maps, programs, adopted: true };
+    return { maps, programs };
   } catch (error) {
     for (const item of opened) item.close();
     if (error instanceof Outdated || (error instanceof BpfError && error.code === 'ENOENT')) return undefined;
@@ -102,7 +108,7 @@ function adopt(object: BpfObject, pins: Pins): Loaded | undefined {
 /** What is pinned is not what is wanted. Does not leave this file. */
 class Outdated extends Error {}
 
-async function load(object: BpfObject, pins: Pins, links: PinnedLinks): Promise<Loaded> {
+async function load(object: BpfObject, pins: Pins, links: PinnedLinks): Promise<void> {
   unpin(pins.rodata);
   const replaced = replaceUnfit(object, pins);
   try {
@@ -110,12 +116,13 @@ async function load(object: BpfObject, pins: Pins, links: PinnedLinks): Promise<
     await object.load().catch((error: unknown) => {
       throw explained(error);
     });
-    const maps = new Map(pinnable(object).map(({ name }) => [name, object.map(name)] as const));
-    for (const [name, old] of replaced) copyRows(old, maps.get(name));
-    const programs = programsBy((name) => object.program(name));
-    switchOver(programs, pins, links);
+    for (const [name, old] of replaced) copyRows(old, object.map(name));
+    switchOver(
+      programsBy((name) => object.program(name)),
+      pins,
+      links,
+    );
     object.map('.rodata').pin(pins.rodata);
-    return { maps, programs, adopted: false };
   } finally {
     for (const old of replaced.values()) old.close();
   }
@@ -139,8 +146,8 @@ function replaceUnfit(object: BpfObject, pins: Pins): Map<string, BpfMap> {
   return replaced;
 }
 
-function copyRows(old: BpfMap, fresh: BpfMap | undefined): void {
-  if (!fresh || old.type === 'ringbuf' || old.type === 'hash_of_maps') return;
+function copyRows(old: BpfMap, fresh: BpfMap): void {
+  if (old.type === 'ringbuf' || old.type === 'hash_of_maps') return;
   const { keys, values, count } = old.lookupAll();
   const fits = old.type.includes('array') ? Math.min(count, fresh.maxEntries) : count;
   if (fits === 0) return;

@@ -19,7 +19,7 @@ export function optionsOf(node: NodeOptions): Options {
     plait0_ifindex: node.devices.host,
     vxlan_ifindex: node.devices.vxlan,
     drop_samples_per_second: node.dropSamplesPerSecond,
-    decap_l3_flags: node.decapL3 ? 1 : 0,
+    decap_l3_flags: node.decapL3,
     ...addressOptions(node.address),
   };
 }

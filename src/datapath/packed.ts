@@ -14,7 +14,7 @@ export class Packed<T> {
   pack(value: T): string {
     this.#scratch.fill(0);
     this.#codec.encode(value, this.#scratch, 0);
-    return this.#scratch.latin1Slice();
+    return this.#scratch.toString('latin1');
   }
 
   unpack(packed: string): T {
@@ -24,6 +24,6 @@ export class Packed<T> {
   /** The value at an index of an array of them, as the kernel wrote it. */
   at(array: Buffer, index: number): string {
     const { size } = this.#codec;
-    return array.latin1Slice(index * size, (index + 1) * size);
+    return array.toString('latin1', index * size, (index + 1) * size);
   }
 }

@@ -1,5 +1,5 @@
 /* What the counters of bpf/lib/types.h mean, in sentences for people. One table for the API, the CLI and the docs. */
-import { DropReason, Event, Hook } from './types.gen.js';
+import { type DropReason, dropReasonNames, type Event, eventNames, hookNames } from './types.gen.js';
 
 export const DROP_DESCRIPTIONS: Readonly<Record<keyof typeof DropReason, string>> = {
   NONE: 'not dropped',
@@ -42,9 +42,9 @@ export const EVENT_DESCRIPTIONS: Readonly<Record<keyof typeof Event, string>> = 
 /** Lower case with dashes, as they are shown: `spoofed-mac`. */
 export type CounterName = string;
 
-export const DROP_NAMES: readonly CounterName[] = namesOf(DropReason);
-export const EVENT_NAMES: readonly CounterName[] = namesOf(Event);
-export const HOOK_NAMES: readonly CounterName[] = namesOf(Hook);
+export const DROP_NAMES: readonly CounterName[] = dropReasonNames.map(shown);
+export const EVENT_NAMES: readonly CounterName[] = eventNames.map(shown);
+export const HOOK_NAMES: readonly CounterName[] = hookNames.map(shown);
 
 const byDropName = describe(DROP_DESCRIPTIONS);
 const byEventName = describe(EVENT_DESCRIPTIONS);
@@ -56,12 +56,6 @@ export function dropDescription(name: CounterName): string {
 
 export function eventDescription(name: CounterName): string {
   return byEventName.get(name) ?? 'an event that this version does not know';
-}
-
-function namesOf(table: Readonly<Record<string, number>>): CounterName[] {
-  const names: CounterName[] = [];
-  for (const [name, value] of Object.entries(table)) names[value] = shown(name);
-  return names;
 }
 
 function describe(table: Readonly<Record<string, string>>): ReadonlyMap<CounterName, string> {
