@@ -13,7 +13,8 @@ static __always_inline int read_packet(struct __sk_buff *skb, struct arrival *ar
 {
 	int verdict;
 
-	if (skb->vlan_present) /* belongs to a VLAN device above this one */
+	/* Promiscuous mode's catch, or for a VLAN device above this one. */
+	if (skb->pkt_type != PACKET_HOST || skb->vlan_present)
 		return PASS;
 	if (skb->protocol == bpf_htons(ETH_P_IP))
 		verdict = read_underlay4(skb, arrival);
@@ -41,7 +42,7 @@ static __always_inline int handle(struct __sk_buff *skb, struct frame *frame)
 	verdict = find_destination(arrival.vni, arrival.inner.h_dest, &to);
 	if (verdict)
 		return verdict;
-	ecn = ecn_decapsulate(arrival.outer_ecn, arrival.inner_ecn);
+	ecn = ecn_decapsulate(arrival.inner.h_proto, arrival.outer_ecn, arrival.inner_ecn);
 	if (ecn < 0)
 		return ecn;
 	verdict = decapsulate(skb, &arrival, ecn);

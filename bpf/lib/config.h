@@ -10,7 +10,11 @@
 
 #include "types.h"
 
+#ifndef UNKNOWN_OPTIONS
 #define OPTION const volatile __attribute__((weak))
+#else /* `make verify` counts what the verifier sees at most */
+#define OPTION volatile __attribute__((weak))
+#endif
 
 /* UDP port of VXLAN, host byte order. */
 OPTION __u16 vxlan_port = 4789;
@@ -35,12 +39,12 @@ OPTION __u32 drop_samples_per_second = 10;
 OPTION bool decap_l3_flags = false;
 
 /* Enums and structs that no map mentions but user space needs: this carries them into the object's BTF. */
-OPTION struct {
+struct {
 	enum endpoint_flags endpoint_flags;
 	enum vtep_flags vtep_flags;
 	enum hook hook;
 	struct drop_event drop_event[0];
 	struct flood_member flood_member[0];
-} abi = {};
+} abi __attribute__((weak, section(".types")));
 
 #endif

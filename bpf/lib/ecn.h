@@ -31,9 +31,11 @@ static __always_inline __u8 ecn_of(__be16 proto, const void *l3)
 	return ECN_NOT_ECT;
 }
 
-/* RFC 6040 figure 4: the field to send on, or -DROP_ECN. */
-static __always_inline int ecn_decapsulate(__u8 outer, __u8 inner)
+/* RFC 6040 figure 4: the inner field to leave, or -DROP_ECN. What is not IP has no such field. */
+static __always_inline int ecn_decapsulate(__be16 proto, __u8 outer, __u8 inner)
 {
+	if (!is_ip(proto))
+		return inner;
 	if (outer == ECN_CE)
 		return inner == ECN_NOT_ECT ? -DROP_ECN : ECN_CE;
 	if (outer == ECN_ECT1 && inner == ECN_ECT0)

@@ -15,8 +15,8 @@
 #include "slow.h"
 #include "vxlan.h"
 
-#define ENCAP_FLAGS                                                                                                \
-	(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |                   \
+#define ENCAP_FLAGS                                                                                                    \
+	(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |                       \
 	 BPF_F_ADJ_ROOM_ENCAP_L2(sizeof(struct ethhdr)) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH)
 
 /* What the outer headers take over from the inner packet; gathered before that moves. */

@@ -104,8 +104,7 @@ static __always_inline int guard_ipv6(struct __sk_buff *skb, const struct endpoi
 	if ((void *)(ip6 + 1) > (void *)(long)skb->data_end)
 		return -DROP_TRUNCATED;
 	unspecified = addr_is_zero(&ip6->saddr);
-	if (!unspecified && !addr_equal(&ip6->saddr, &endpoint->ip6) &&
-	    !addr_equal(&ip6->saddr, &endpoint->link_local))
+	if (!unspecified && !addr_equal(&ip6->saddr, &endpoint->ip6) && !addr_equal(&ip6->saddr, &endpoint->link_local))
 		return -DROP_SPOOFED_IP;
 	next = ip6->nexthdr;
 	if (!unspecified && (next == IPPROTO_TCP || next == IPPROTO_UDP))

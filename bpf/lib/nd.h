@@ -109,8 +109,8 @@ static __always_inline int reply_nd(struct __sk_buff *skb, const struct ipv6hdr 
 	answer.option.type = ND_OPTION_TARGET;
 	answer.option.words = 1;
 	mac_copy(answer.option.mac, mac);
-	answer.nd.checksum = icmpv6_checksum(&answer.ip6, (__be32 *)&answer.nd,
-					     sizeof(answer.nd) + sizeof(answer.option));
+	answer.nd.checksum =
+		icmpv6_checksum(&answer.ip6, (__be32 *)&answer.nd, sizeof(answer.nd) + sizeof(answer.option));
 
 	if (skb->len != ND_ANSWER_LEN && bpf_skb_change_tail(skb, ND_ANSWER_LEN, 0))
 		return -DROP_TRUNCATED;

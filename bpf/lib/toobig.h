@@ -132,8 +132,7 @@ static __always_inline int answer_too_big4(struct __sk_buff *skb, const struct a
 	__u8 type = 0;
 	int err;
 
-	if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)) ||
-	    bpf_skb_load_bytes(skb, sizeof(eth), answer.quote, QUOTE))
+	if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)) || bpf_skb_load_bytes(skb, sizeof(eth), answer.quote, QUOTE))
 		return -DROP_TOO_BIG;
 	if (bpf_skb_load_bytes(skb, sizeof(eth) + quoted->ihl * 4, &type, sizeof(type)) || !may_answer4(quoted, type))
 		return -DROP_TOO_BIG;
@@ -165,8 +164,7 @@ static __always_inline int answer_too_big6(struct __sk_buff *skb, const struct a
 	struct ethhdr eth;
 	int err;
 
-	if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)) ||
-	    bpf_skb_load_bytes(skb, sizeof(eth), answer.quote, QUOTE))
+	if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)) || bpf_skb_load_bytes(skb, sizeof(eth), answer.quote, QUOTE))
 		return -DROP_TOO_BIG;
 	/* An error about an error must not be sent (RFC 4443 section 2.4 e.1). */
 	if (quoted->nexthdr == IPPROTO_ICMPV6 && answer.quote[sizeof(*quoted)] < ICMPV6_FIRST_INFO)
@@ -194,8 +192,7 @@ static __always_inline int answer_too_big6(struct __sk_buff *skb, const struct a
  * Turns the packet into the answer to its sender. `network` names the gateway; NULL answers in the destination's
  * name.
  */
-static __always_inline int refuse_too_big(struct __sk_buff *skb, const struct network *network, __be16 proto,
-					  __u32 mtu)
+static __always_inline int refuse_too_big(struct __sk_buff *skb, const struct network *network, __be16 proto, __u32 mtu)
 {
 	int err = -DROP_TOO_BIG;
 

@@ -11,12 +11,6 @@
 
 #define ETH_ALEN 6
 
-/*
- * The gateway's MAC, the same on every node and every network ("PLAIT" after the locally administered 02), so
- * that the gateway is wherever the container is.
- */
-#define GATEWAY_MAC { 0x02, 0x50, 0x4c, 0x41, 0x49, 0x54 }
-
 /* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d. One form, so that one map serves both. */
 struct addr {
 	__be32 w[4];
@@ -62,8 +56,8 @@ struct endpoint {
 
 /* A network that is live on this node, by VNI. */
 struct network {
-	__u32 flags; /* enum endpoint_flags, for the whole network */
-	__u32 mtu;   /* IP MTU inside, bytes */
+	__u32 flags;          /* enum endpoint_flags, for the whole network */
+	__u32 mtu;            /* IP MTU inside, bytes */
 	struct addr gateway4; /* v4-mapped; all zero: none */
 	struct addr gateway6;
 };
@@ -133,27 +127,27 @@ struct counter {
  */
 enum drop_reason {
 	DROP_NONE = 0,
-	DROP_TRUNCATED,          /* a header runs past the end of the packet */
-	DROP_UNKNOWN_ENDPOINT,   /* a frame from a host end that no endpoint owns */
-	DROP_SPOOFED_MAC,        /* source MAC is not the endpoint's */
-	DROP_SPOOFED_IP,         /* source address is not the endpoint's */
-	DROP_SPOOFED_ARP,        /* ARP/ND speaks for somebody else */
-	DROP_FORBIDDEN_ND,       /* router advertisement or redirect from a container */
-	DROP_VLAN,               /* an inner VLAN tag (RFC 7348 section 6.1) */
-	DROP_INTERNAL,           /* a way out was asked for on an internal network */
-	DROP_TOO_BIG,            /* did not fit and could not be answered */
-	DROP_TOO_BIG_ANSWERED,   /* did not fit; the sender was told */
-	DROP_BAD_VXLAN,          /* I flag missing or lengths disagree */
-	DROP_UNKNOWN_VNI,        /* no such network is live on this node */
-	DROP_UNLISTED_SENDER,    /* the outer source is not a VTEP of that VNI */
-	DROP_UNKNOWN_MAC,        /* unicast to nobody that we may deliver to */
-	DROP_NO_VTEP,            /* FDB names a VTEP that has no route */
-	DROP_ENCAP_FAILED,       /* a kernel helper refused to encapsulate */
-	DROP_DECAP_FAILED,       /* a kernel helper refused to decapsulate */
-	DROP_ECN,                /* outer CE on an inner packet that is not ECN-capable (RFC 6040 section 4.2) */
-	DROP_HOST_UNROUTED,      /* from the host to an address of no live network, or not unicast IP */
-	DROP_HOST_REMOTE,        /* from the host to an endpoint on another node */
-	DROP_NO_MEMBERS,         /* flooded on a network whose list is empty */
+	DROP_TRUNCATED,        /* a header runs past the end of the packet */
+	DROP_UNKNOWN_ENDPOINT, /* a frame from a host end that no endpoint owns */
+	DROP_SPOOFED_MAC,      /* source MAC is not the endpoint's */
+	DROP_SPOOFED_IP,       /* source address is not the endpoint's */
+	DROP_SPOOFED_ARP,      /* ARP/ND speaks for somebody else */
+	DROP_FORBIDDEN_ND,     /* router advertisement or redirect from a container */
+	DROP_VLAN,             /* an inner VLAN tag (RFC 7348 section 6.1) */
+	DROP_INTERNAL,         /* a way out was asked for on an internal network */
+	DROP_TOO_BIG,          /* did not fit and could not be answered */
+	DROP_TOO_BIG_ANSWERED, /* did not fit; the sender was told */
+	DROP_BAD_VXLAN,        /* I flag missing or lengths disagree */
+	DROP_UNKNOWN_VNI,      /* no such network is live on this node */
+	DROP_UNLISTED_SENDER,  /* the outer source is not a VTEP of that VNI */
+	DROP_UNKNOWN_MAC,      /* unicast to nobody that we may deliver to */
+	DROP_NO_VTEP,          /* FDB names a VTEP that has no route */
+	DROP_ENCAP_FAILED,     /* a kernel helper refused to encapsulate */
+	DROP_DECAP_FAILED,     /* a kernel helper refused to decapsulate */
+	DROP_ECN,              /* outer CE on an inner packet that is not ECN-capable (RFC 6040 section 4.2) */
+	DROP_HOST_UNROUTED,    /* from the host to an address of no live network, or not unicast IP */
+	DROP_HOST_REMOTE,      /* from the host to an endpoint on another node */
+	DROP_NO_MEMBERS,       /* flooded on a network whose list is empty */
 	DROP_REASONS,
 };
 
@@ -162,13 +156,13 @@ enum event {
 	EVENT_LOCAL_DELIVERED = 0,
 	EVENT_REMOTE_SENT,
 	EVENT_REMOTE_RECEIVED,
-	EVENT_GATEWAY,        /* handed to the host stack through plait0 */
+	EVENT_GATEWAY, /* handed to the host stack through plait0 */
 	EVENT_FROM_HOST,
 	EVENT_ARP_ANSWERED,
 	EVENT_ND_ANSWERED,
-	EVENT_FLOODED,        /* frames flooded; copies are counted by their receivers */
-	EVENT_SLOW_SENT,      /* encapsulated by the kernel's vxlan device */
-	EVENT_SLOW_RECEIVED,  /* decapsulated by it */
+	EVENT_FLOODED,       /* frames flooded; copies are counted by their receivers */
+	EVENT_SLOW_SENT,     /* encapsulated by the kernel's vxlan device */
+	EVENT_SLOW_RECEIVED, /* decapsulated by it */
 	EVENTS,
 };
 
@@ -187,8 +181,8 @@ struct drop_event {
 	__u32 reason;  /* enum drop_reason */
 	__u32 hook;    /* enum hook */
 	__u32 ifindex;
-	__u32 vni;     /* 0: not known yet */
-	__u32 len;     /* bytes of the whole packet */
+	__u32 vni;      /* 0: not known yet */
+	__u32 len;      /* bytes of the whole packet */
 	__u32 captured; /* valid bytes in head */
 	__u8 head[DROP_SAMPLE_LEN];
 };

@@ -29,8 +29,7 @@ static __always_inline int check_length(const struct __sk_buff *skb, __u32 claim
 	return claimed < present ? PASS : GO_ON;
 }
 
-static __always_inline int read_vxlan(struct __sk_buff *skb, struct udphdr *udp, __u32 present,
-				      struct arrival *arrival)
+static __always_inline int read_vxlan(struct __sk_buff *skb, struct udphdr *udp, __u32 present, struct arrival *arrival)
 {
 	struct vxlanhdr *vxlan = (void *)(udp + 1);
 	int verdict = check_length(skb, bpf_ntohs(udp->len), present);

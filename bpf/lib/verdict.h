@@ -12,9 +12,9 @@
 #include "maps.h"
 
 /* Verdicts besides TC_ACT_REDIRECT (what bpf_redirect*() return). */
-#define GO_ON 0     /* nothing decided: the next step decides */
-#define PASS 0x100  /* not for us: whoever is next, in the end the kernel's stack */
-#define DONE 0x101  /* copies are on their way, the original is not needed */
+#define GO_ON 0        /* nothing decided: the next step decides */
+#define PASS 0x100     /* not for us: whoever is next, in the end the kernel's stack */
+#define DONE 0x101     /* copies are on their way, the original is not needed */
 #define ANSWERED 0x102 /* too big: the skb now holds the answer to its sender */
 
 #define NO_SLOT (~0u)
@@ -27,7 +27,7 @@ struct frame {
 	__u32 len;  /* bytes, as it came */
 };
 
-/* True while this CPU's budget for the reason lasts: drop_samples_per_second, whole seconds. */
+/* True while this CPU's budget for the reason lasts. A second is 2^30 ns here, which needs no division. */
 static __always_inline bool may_sample(__u32 reason)
 {
 	struct sample_budget *budget = bpf_map_lookup_elem(&sample_budgets, &reason);

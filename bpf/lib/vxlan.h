@@ -19,8 +19,7 @@ struct vxlanhdr {
 };
 
 /* Everything between the outer Ethernet header and the inner one's payload: 50 and 70 bytes. */
-#define OVERHEAD(outer_ip) \
-	(sizeof(outer_ip) + sizeof(struct udphdr) + sizeof(struct vxlanhdr) + sizeof(struct ethhdr))
+#define OVERHEAD(outer_ip) (sizeof(outer_ip) + sizeof(struct udphdr) + sizeof(struct vxlanhdr) + sizeof(struct ethhdr))
 #define OVERHEAD4 OVERHEAD(struct iphdr)
 #define OVERHEAD6 OVERHEAD(struct ipv6hdr)
 
