@@ -56,10 +56,11 @@ export async function loadOrAdopt(
       const spec = object.maps.get(name);
       if (spec) spec.maxEntries = entries;
     }
-    const running = adopt(object, pins);
+    const rodata = object.rodata();
+    const running = adopt(object, rodata, pins);
     if (running) return { ...running, adopted: true };
     await load(object, pins, links);
-    const loaded = adopt(object, pins);
+    const loaded = adopt(object, rodata, pins);
     if (!loaded) throw new PlaitError('PINS_CHANGED', `adopt ${pins.root}: another agent changes it`);
     return { ...loaded, adopted: false };
   } finally {
@@ -80,7 +81,7 @@ function openDatapath(objectPath: string): BpfObject {
 }
 
 /** What is pinned, if that is what the object would become. Closing the object closes only its own descriptors. */
-function adopt(object: BpfObject, pins: Pins): Omit<Loaded, 'adopted'> | undefined {
+function adopt(object: BpfObject, wanted: Buffer, pins: Pins): Omit<Loaded, 'adopted'> | undefined {
   const opened: { close(): void }[] = [];
   const keep = <T extends { close(): void }>(item: T): T => {
     opened.push(item);
@@ -88,7 +89,7 @@ function adopt(object: BpfObject, pins: Pins): Omit<Loaded, 'adopted'> | undefin
   };
   try {
     const rodata = keep(BpfMap.openPinned(pins.rodata)).lookup(u32.encode(0));
-    if (!rodata?.equals(object.rodata())) throw new Outdated();
+    if (!rodata?.equals(wanted)) throw new Outdated();
     const maps = new Map<string, BpfMap>();
     for (const spec of pinnable(object)) {
       const map = keep(BpfMap.openPinned(pins.map(spec.name)));

@@ -8,7 +8,9 @@ const BPFFS_MAGIC = 0xcafe4a11;
 export async function ensureBpffs(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   if (await isBpffs(directory)) return;
-  await run('mount', ['-t', 'bpf', 'bpf', directory], { doing: `mount bpffs on ${directory}` });
+  await run('mount', ['-t', 'bpf', '-o', 'mode=0700', 'bpf', directory], {
+    doing: `mount bpffs on ${directory}`,
+  });
 }
 
 /** Removes the directory, which must be empty, and the mount if it is one. Missing is fine. */

@@ -20,6 +20,7 @@ export async function forwardIpv4(sysctls: Sysctls): Promise<void> {
  * (accept_ra 2), and would lose its own default route some minutes later.
  */
 export async function forwardIpv6(sysctls: Sysctls): Promise<void> {
+  await sysctls.set(`net/ipv6/conf/${HOST_DEVICE}/disable_ipv6`, '0');
   if ((await sysctls.get('net/ipv6/conf/all/forwarding')) === '1') return;
   for (const device of await devicesWithSettings(6)) {
     const setting = `net/ipv6/conf/${device}/accept_ra`;

@@ -42,11 +42,11 @@ export class Gateway {
   /** True when something was changed. */
   async apply(networks: readonly GatewayNetwork[]): Promise<boolean> {
     const wanted = wantedOf(networks);
-    const lines = await differences(wanted);
-    await ipBatch(lines, { doing: `set up gateways on ${HOST_DEVICE}` });
     const subnets = [...wanted.routes.keys()].sort();
     if (subnets.some((subnet) => !subnet.includes(':'))) await forwardIpv4(this.#sysctls);
     if (subnets.some((subnet) => subnet.includes(':'))) await forwardIpv6(this.#sysctls);
+    const lines = await differences(wanted);
+    await ipBatch(lines, { doing: `set up gateways on ${HOST_DEVICE}` });
     return (await this.#applyFirewall(subnets)) || lines.length > 0;
   }
 
@@ -65,7 +65,7 @@ export class Gateway {
     return faults;
   }
 
-  /** The table is compared with the kernel's once, then with what was written last. */
+  /** Written once by each agent, then when the subnets change. */
   async #applyFirewall(subnets: readonly string[]): Promise<boolean> {
     const key = subnets.join(' ');
     if (this.#firewall === key) return false;

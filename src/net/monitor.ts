@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
 export interface MonitorOptions {
-  /** Milliseconds of quiet... at most: the first change starts the time, later ones join it. */
+  /** Milliseconds from the first change to the call; later ones join it. */
   readonly debounce?: number;
   /** Hears why the monitor was started again. */
   readonly onRestart?: (reason: string) => void;

@@ -54,7 +54,7 @@ export async function nextHops(addresses: readonly string[], local: string): Pro
   if (wanted.length === 0) return new Map();
   const doing = 'find routes to the VTEPs';
   const questions = wanted.map((address) => `route get ${address} from ${local}`);
-  const routes = (await ipQueries<RouteInfo>(questions, { doing })).filter(isUnicast);
+  const routes = (await ipQueries<RouteInfo>(questions, { doing })).filter(isUsable);
   const names = [...new Set(routes.map((route) => route.dev ?? ''))];
   const links = await ipQueries<Link>(
     names.map((name) => `link show dev ${name}`),
@@ -69,16 +69,19 @@ export async function nextHops(addresses: readonly string[], local: string): Pro
   return found;
 }
 
-/** A VTEP that is an address of this very host cannot be sent to. */
-function isUnicast(route: RouteInfo): boolean {
-  return (route.type ?? 'unicast') === 'unicast';
+/**
+ * A VTEP that is an address of this very host cannot be sent to, and the datapath knows no next hops of the other IP
+ * version (RFC 5549).
+ */
+function isUsable(route: RouteInfo): boolean {
+  return (route.type ?? 'unicast') === 'unicast' && route.via === undefined;
 }
 
 function routeVia(route: RouteInfo, device: Link, local: string): Route {
   const pathMtu = route.metrics?.find(({ mtu }) => mtu !== undefined)?.mtu ?? device.mtu;
   return {
     ifindex: device.ifindex,
-    nextHop: route.gateway ?? route.via?.host ?? route.dst,
+    nextHop: route.gateway ?? route.dst,
     local,
     mtu: Math.min(pathMtu, device.mtu),
   };

@@ -5,6 +5,7 @@
  * Removing the host end removes everything: the other end, its addresses and its routes.
  */
 import { createHash } from 'node:crypto';
+import { interfaceIndex } from 'libbpf-ts-bindings';
 import { PlaitError } from '../model/errors.js';
 import { HEADROOM_BRIDGE } from './devices.js';
 import { ipBatch, ipQuery, type Link, type RouteInfo } from './ip.js';
@@ -47,8 +48,8 @@ export function hostIfname(endpointId: string): string {
 export async function createVeth(spec: VethSpec): Promise<number> {
   const inside = await settleBoth(createPair(spec), lookInside(spec.netns), spec.hostIfname);
   try {
-    const [host] = await Promise.all([showHostEnd(spec.hostIfname), configureInside(spec, inside)]);
-    return host;
+    await configureInside(spec, inside);
+    return interfaceIndex(spec.hostIfname);
   } catch (error) {
     await deleteVeth(spec.hostIfname);
     throw error;
@@ -64,6 +65,14 @@ export async function deleteVeth(ifname: string): Promise<boolean> {
     if (error instanceof CommandFailed && error.stderr.includes('Cannot find device')) return false;
     throw error;
   }
+}
+
+/** Many at once. What is gone already is fine. */
+export async function deleteVeths(ifnames: readonly string[]): Promise<void> {
+  if (ifnames.length === 0) return;
+  const stdin = ifnames.map((ifname) => `link delete dev ${ifname}\n`).join('');
+  const timeout = 10_000 + ifnames.length * 100;
+  await run('ip', ['-force', '-batch', '-'], { doing: 'delete host ends', stdin, timeout, partial: true });
 }
 
 /** The host ends that exist here, whoever left them. */
@@ -117,12 +126,6 @@ async function taken(spec: VethSpec, cause: CommandFailed): Promise<PlaitError> 
   });
 }
 
-async function showHostEnd(ifname: string): Promise<number> {
-  const [link] = await ipQuery<Link>(['link', 'show', 'dev', ifname], { doing: `find interface ${ifname}` });
-  if (!link) throw new PlaitError('INTERFACE_GONE', `find interface ${ifname}: it vanished`);
-  return link.ifindex;
-}
-
 interface Inside {
   /** IP versions that have a default route already. */
   readonly defaults: ReadonlySet<4 | 6>;
@@ -130,13 +133,14 @@ interface Inside {
   readonly ipv6: boolean;
 }
 
-const LOOK_INSIDE = 'ip -j route show table all && cat /proc/sys/net/ipv6/conf/default/disable_ipv6';
+const LOOK_INSIDE =
+  'ip -j route show table all; cat /proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null; true';
 
 async function lookInside(netns: string): Promise<Inside> {
   const doing = `list routes of ${netns}`;
-  const output = await run('sh', ['-c', LOOK_INSIDE], { doing, netns, partial: true });
+  const output = await run('sh', ['-c', LOOK_INSIDE], { doing, netns });
   const [routes = '[]', disabled] = output.trim().split('\n');
-  const defaults = (JSON.parse(routes) as RouteInfo[])
+  const defaults = (JSON.parse(routes || '[]') as RouteInfo[])
     .filter((route) => route.dst === 'default' && (route.type ?? 'unicast') === 'unicast')
     .map((route) => (route.pref === undefined ? 4 : 6));
   return { defaults: new Set(defaults), ipv6: disabled === '0' };
