@@ -32,6 +32,7 @@ export class TestEtcd {
       '--name', 'test', '--data-dir', this.#dir, '--unsafe-no-fsync',
       '--listen-client-urls', this.url, '--advertise-client-urls', this.url,
       '--listen-peer-urls', this.#peerUrl, '--initial-advertise-peer-urls', this.#peerUrl,
+      '--heartbeat-interval', '20', '--election-timeout', '100',
       '--initial-cluster', `test=${this.#peerUrl}`,
     ], { stdio: ['ignore', 'pipe', 'pipe'] });
     child.stdout.on('data', (data) => (this.#output += data));
