@@ -17,7 +17,7 @@ const help = `
 Example:
   plait lab up --nodes 3
   plait lab exec n1 -- plait network create app
-  plait lab exec n1 -- plait attach --network app --name web1 c1
+  plait lab exec n1 -- plait attach --network app --name web1 plait-lab-c1
   plait lab down`;
 
 export function addLab(program: Command): void {

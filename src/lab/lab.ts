@@ -10,6 +10,7 @@ import { pathsFor } from '../model/paths.js';
 import { run } from '../net/run.js';
 import { ExecFailed, type Invocation, inContainer, Job, type Outcome, onHost } from './exec.js';
 import { type Daemon, isRunning, signal, startDaemon, stopDaemon } from './processes.js';
+import { agentCommand, CLI, etcdCommand, etcdHealthCommand } from './programs.js';
 import { emptyState, hasState, type LabState, readState, writeState } from './state.js';
 import {
   ETCD_URL,
@@ -21,7 +22,6 @@ import {
   outsideOf,
   plainHostsOf,
   stateDir,
-  underlayAddress,
 } from './topology.js';
 import { buildContainer, buildUnderlay, namespacesOf, removeUnderlay } from './underlay.js';
 import { waitFor } from './wait.js';
@@ -41,7 +41,6 @@ export interface ExecOptions {
   timeout?: number;
 }
 
-const CLI = path.join(import.meta.dirname, '..', 'cli.js');
 const START_TIMEOUT_MS = 15_000;
 const EXEC_TIMEOUT_MS = 60_000;
 /** Short enough for namespace names, and for the path of a socket below the state directory. */
@@ -249,21 +248,7 @@ export class Lab {
   }
 
   async startEtcd(): Promise<void> {
-    const client = `${ETCD_URL},http://127.0.0.1:2379`;
-    const peer = 'http://127.0.0.1:2380';
-    this.#launch('etcd', 'underlay', 'etcd', [
-      ...['--name', 'lab', '--data-dir', path.join(stateDir(this.spec.name), 'etcd')],
-      ...['--listen-client-urls', client, '--advertise-client-urls', ETCD_URL],
-      ...[
-        '--listen-peer-urls',
-        peer,
-        '--initial-advertise-peer-urls',
-        peer,
-        '--initial-cluster',
-        `lab=${peer}`,
-      ],
-      ...['--logger', 'zap', '--log-outputs', 'stderr', '--log-level', 'warn'],
-    ]);
+    this.#launch('etcd', 'underlay', etcdCommand(this.spec.name));
     await waitFor('etcd to answer', () => this.#etcdAnswers(), START_TIMEOUT_MS);
   }
 
@@ -274,33 +259,18 @@ export class Lab {
 
   async #etcdAnswers(): Promise<boolean> {
     if (!this.isUp('etcd')) throw new Error(`start etcd: it ended at once; see ${this.log('etcd')}`);
-    const argv = [
-      'env',
-      'ETCDCTL_API=3',
-      'etcdctl',
-      `--endpoints=${underlayAddress.v4}:2379`,
-      'endpoint',
-      'health',
-    ];
-    const job = new Job(this.invocation('underlay', argv), 2000);
+    const job = new Job(this.invocation('underlay', etcdHealthCommand()), 2000);
     return (await job.outcome).status === 0;
   }
 
   /** Starts an agent and does not wait for it. */
   launchAgent(node: string): void {
-    const { vtep } = this.node(node);
-    this.#launch(node, node, process.execPath, [
-      ...[CLI, 'agent', '--root', this.root(node), '--name', node],
-      ...['--advertise-addr', vtep, '--etcd', ETCD_URL],
-    ]);
+    this.#launch(node, node, agentCommand(this.node(node), this.root(node)));
   }
 
-  #launch(name: string, member: string, command: string, args: string[]): void {
-    this.transcript.push(`${member}# ${[command, ...args].join(' ')} &\n`);
-    this.#state.daemons[name] = startDaemon(command, args, {
-      netns: this.netns(member),
-      log: this.log(name),
-    });
+  #launch(name: string, member: string, argv: readonly string[]): void {
+    this.transcript.push(`${member}# ${argv.join(' ')} &\n`);
+    this.#state.daemons[name] = startDaemon(argv, { netns: this.netns(member), log: this.log(name) });
     writeState(this.#state);
   }
 

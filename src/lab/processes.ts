@@ -12,23 +12,21 @@ export interface Daemon {
 export interface DaemonOptions {
   netns: string;
   log: string;
-  env?: NodeJS.ProcessEnv;
 }
 
 /** How long a daemon may take to end by itself before it is killed. */
 const GRACE_MS = 5000;
 
 /** Starts a program in a network namespace, detached, with its output appended to a log. */
-export function startDaemon(command: string, args: readonly string[], options: DaemonOptions): Daemon {
+export function startDaemon(argv: readonly string[], options: DaemonOptions): Daemon {
   const log = openSync(options.log, 'a');
   try {
-    const child = spawn('nsenter', [`--net=${options.netns}`, '--', command, ...args], {
+    const child = spawn('nsenter', [`--net=${options.netns}`, '--', ...argv], {
       detached: true,
       stdio: ['ignore', log, log],
-      env: { ...process.env, ...options.env },
     });
     child.on('error', () => {}); // no PID then, which is reported here
-    if (child.pid === undefined) throw new Error(`start ${command}: nsenter is not installed`);
+    if (child.pid === undefined) throw new Error(`start ${argv[0]}: nsenter is not installed`);
     child.unref();
     return { pid: child.pid, startTime: startTimeOf(child.pid) ?? '' };
   } finally {

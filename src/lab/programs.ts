@@ -1,0 +1,27 @@
+/* The command lines of what a lab runs, as a person would type them. Each is split at its spaces. */
+import path from 'node:path';
+import { ETCD_URL, type Host, stateDir, underlayAddress } from './topology.js';
+
+export const CLI = path.join(import.meta.dirname, '..', 'cli.js');
+
+export function agentCommand(host: Host, root: string): string[] {
+  const command = `${process.execPath} ${CLI} agent --root ${root} --name ${host.name}`;
+  return `${command} --advertise-addr ${host.vtep} --etcd ${ETCD_URL}`.split(' ');
+}
+
+/** One member, no TLS, its data below the lab's state. */
+export function etcdCommand(lab: string): string[] {
+  const client = `${ETCD_URL},http://127.0.0.1:2379`;
+  const peer = 'http://127.0.0.1:2380';
+  return [
+    `etcd --name lab --data-dir ${path.join(stateDir(lab), 'etcd')}`,
+    `--listen-client-urls ${client} --advertise-client-urls ${ETCD_URL}`,
+    `--listen-peer-urls ${peer} --initial-advertise-peer-urls ${peer} --initial-cluster lab=${peer}`,
+    '--logger zap --log-outputs stderr --log-level warn',
+  ].flatMap((line) => line.split(' '));
+}
+
+export function etcdHealthCommand(): string[] {
+  const question = `etcdctl --endpoints ${underlayAddress.v4}:2379 endpoint health`;
+  return `env ETCDCTL_API=3 ${question}`.split(' ');
+}
