@@ -31,7 +31,7 @@ interface Wanted {
 export class Gateway {
   readonly #port: number;
   readonly #sysctls: Sysctls;
-  #firewall: string | undefined;
+  #hasFirewall = false;
 
   /** `port` is that of VXLAN. */
   constructor(port: number, sysctls: Sysctls) {
@@ -65,12 +65,12 @@ export class Gateway {
     return faults;
   }
 
-  /** Written once by each agent, then when the subnets change. */
+  /** Each agent writes the table once, whatever is there, and again when its subnets differ from the kernel's. */
   async #applyFirewall(subnets: readonly string[]): Promise<boolean> {
-    const key = subnets.join(' ');
-    if (this.#firewall === key) return false;
+    const wanted = subnets.join(' ');
+    if (this.#hasFirewall && (await installedSubnets())?.sort().join(' ') === wanted) return false;
     await applyFirewall({ subnets, port: this.#port });
-    this.#firewall = key;
+    this.#hasFirewall = true;
     return true;
   }
 }
