@@ -13,8 +13,10 @@ import type { ClusterView } from '../model/view.js';
 
 /** Where rows go. */
 export interface RowSink {
-  /** Makes the rows of these VTEPs usable before rows refer to them. */
-  ensureVteps(addresses: ReadonlySet<string>): Promise<void>;
+  /** Makes the rows of these VTEPs usable, before other rows refer to them. */
+  addVteps(addresses: Iterable<string>): Promise<void>;
+  /** Gives up the VTEPs that nobody refers to any more. */
+  keepVteps(addresses: Iterable<string>): void;
   apply(changes: RowChanges): void;
   /** Makes the tables hold exactly these rows; returns how many differed. */
   replace(rows: AllRows): number;
@@ -52,6 +54,11 @@ export class Reconciler {
     );
   }
 
+  /** A pass is due or under way. */
+  get marked(): boolean {
+    return this.#pending !== undefined;
+  }
+
   get isOpen(): boolean {
     return this.#open;
   }
@@ -77,6 +84,14 @@ export class Reconciler {
   compare(): Promise<void> {
     this.#compare = true;
     return this.flush();
+  }
+
+  kickCompare(): void {
+    void this.compare().catch(() => undefined);
+  }
+
+  kickOpen(): void {
+    void this.open().catch(() => undefined);
   }
 
   async close(): Promise<void> {
@@ -116,11 +131,12 @@ export class Reconciler {
   async #write(compare: boolean): Promise<void> {
     const { desired, sink, log } = this.#options;
     const changes = desired.takeChanges();
-    await sink.ensureVteps(new Set(desired.vteps().keys()));
+    await sink.addVteps(desired.vteps().keys());
     if (compare) {
       const differed = sink.replace(desired.all());
       if (differed > 0) log.info({ rows: differed }, 'full compare wrote rows');
     } else sink.apply(changes);
+    sink.keepVteps(desired.vteps().keys());
     await this.#settleLiveNetworks(compare);
   }
 

@@ -3,7 +3,6 @@
  * (etcd away for longer, this process stopped) is replaced by a new one as soon as etcd answers; a key that
  * somebody removed is put back.
  */
-import type { Lease } from 'etcd3';
 import type { PlaitError } from '../model/errors.js';
 import { asPlaitError } from './failures.js';
 import { aliveKey } from './keys.js';
@@ -19,8 +18,11 @@ export interface AliveOptions {
 }
 
 export interface KeptAlive {
-  /** Stops and takes the key away, so that others need not wait for the lease to end. */
-  close(): Promise<void>;
+  /**
+   * Stops and takes the key away, so that others need not wait for the lease to end. `leave`: lets it end by itself,
+   * for who is back in a moment.
+   */
+  close(options?: { readonly leave?: boolean }): Promise<void>;
 }
 
 const TTL_SECONDS = 15;
@@ -30,17 +32,15 @@ const RETRY_MS = 1000;
 export function keepAlive(store: Store, node: string, options: AliveOptions = {}): KeptAlive {
   const ttl = options.ttlSeconds ?? TTL_SECONDS;
   const key = aliveKey(node);
-  let lease: Lease | undefined;
+  let lease: string | undefined;
   let isClosed = false;
   let wake = (): void => {};
 
   async function renew(): Promise<void> {
-    if (lease) {
-      await lease.keepaliveOnce({ deadline: store.deadline() });
-      if (await store.get(key)) return;
-    }
-    lease ??= store.lease(ttl);
-    await store.txn([], [put(key, '', await lease.grant())]);
+    if (lease !== undefined && !(await store.renewLease(lease))) lease = undefined;
+    if (lease !== undefined && (await store.get(key))) return;
+    lease ??= await store.grantLease(ttl);
+    await store.txn([], [put(key, '', lease)]);
     options.onAlive?.();
   }
 
@@ -50,7 +50,6 @@ export function keepAlive(store: Store, node: string, options: AliveOptions = {}
       try {
         await renew();
       } catch (error) {
-        if (isLost(lease)) lease = undefined;
         options.onLost?.(asPlaitError(error, store.where));
         wait = Math.min(wait, RETRY_MS);
       }
@@ -67,16 +66,11 @@ export function keepAlive(store: Store, node: string, options: AliveOptions = {}
 
   const running = run();
   return {
-    async close() {
+    async close({ leave = false } = {}) {
       isClosed = true;
       wake();
       await running;
-      await lease?.revoke({ deadline: store.deadline() }).catch(() => undefined);
+      if (!leave) await lease?.revoke({ deadline: store.deadline() }).catch(() => undefined);
     },
   };
-}
-
-/** The grant failed, or etcd said that the lease is over. */
-function isLost(lease: Lease | undefined): boolean {
-  return lease?.revoked() ?? true;
 }

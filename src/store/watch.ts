@@ -10,9 +10,12 @@ import { type Parser, parseAll, parseEndpoint, parseNetwork, parseNode } from '.
 import type { Store } from './store.js';
 
 export interface RecordHandlers<T> {
-  /** All there are. `unreadable` are ids of records that exist and could not be read: keep what was known. */
-  readonly onList: (records: T[], unreadable: ReadonlySet<string>) => void;
-  readonly onPut: (record: T) => void;
+  /**
+   * All there are at that revision. `unreadable` are ids of records that exist and could not be read: keep what was
+   * known.
+   */
+  readonly onList: (records: T[], unreadable: ReadonlySet<string>, revision: string) => void;
+  readonly onPut: (record: T, revision: string) => void;
   readonly onDelete: (id: string) => void;
   readonly onBad: (error: BadRecord) => void;
   readonly onError?: (error: PlaitError) => void;
@@ -52,15 +55,15 @@ function followRecords<T>(
   handlers: RecordHandlers<T>,
 ): Follower {
   return follow(store, prefix, {
-    onList(entries) {
+    onList(entries, revision) {
       const { records, bad } = parseAll(entries, parse);
       for (const error of bad) handlers.onBad(error);
-      handlers.onList(records, new Set(bad.map((error) => lastPart(error.key))));
+      handlers.onList(records, new Set(bad.map((error) => lastPart(error.key))), revision);
     },
     onPut(entry) {
       const { records, bad } = parseAll([entry], parse);
       for (const error of bad) handlers.onBad(error);
-      for (const record of records) handlers.onPut(record);
+      for (const record of records) handlers.onPut(record, entry.modRevision);
     },
     onDelete: (key) => handlers.onDelete(lastPart(key)),
     onError: handlers.onError,

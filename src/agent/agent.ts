@@ -1,0 +1,248 @@
+/*
+ * The agent put together: what follows etcd, what brings the maps up to date, what attaches endpoints, what answers.
+ *
+ * The start needs the host and not etcd: programs and endpoints of an earlier agent are adopted, names and the API
+ * are answered from the last known state, and all that etcd has to say is taken in when it answers. Closing lets go
+ * of everything but the datapath, which goes on alone.
+ */
+import { join } from 'node:path';
+import { interfaceIndex } from 'libbpf-ts-bindings';
+import type { Logger } from 'pino';
+import { Datapath } from '../datapath/datapath.js';
+import { DnsServers } from '../dns/servers.js';
+import { canonicalIp } from '../model/addresses.js';
+import { DesiredRows } from '../model/desired.js';
+import { StoreUnavailable } from '../model/errors.js';
+import { type Paths, pathsFor } from '../model/paths.js';
+import type { Node } from '../model/records.js';
+import { ClusterView } from '../model/view.js';
+import { Store } from '../store/store.js';
+import { ClusterWatch } from './cluster-watch.js';
+import type { AgentContext, Self } from './context.js';
+import { DatapathSink } from './datapath-sink.js';
+import { DropFeed } from './drop-feed.js';
+import { Endpoints } from './endpoints.js';
+import { makePrivateDirectory } from './files.js';
+import { HostWatch } from './host-watch.js';
+import { loadIdentity } from './identity.js';
+import { Journal, type JournalEntry } from './journal.js';
+import { type Local, Locals } from './locals.js';
+import { lockRoot } from './lock.js';
+import { Membership } from './membership.js';
+import { NamespaceWatch } from './namespace-watch.js';
+import { Reconciler } from './reconciler.js';
+import { Releasers } from './releasers.js';
+import { clusterRequests } from './requests/cluster.js';
+import { nodeRequests } from './requests/datapath.js';
+import { endpointRequests } from './requests/endpoints.js';
+import { addRoutes } from './server/routes.js';
+import { serve } from './server/server.js';
+import { loadSnapshot, type Snapshot, SnapshotWriter } from './snapshot.js';
+import { loadView, recoverLinks, removeStrayRecords, type StartupParts } from './startup.js';
+import { StoreHealth } from './store-health.js';
+
+/** As long as the store's own calls. */
+const storeTimeoutMs = 3000;
+
+export interface AgentOptions {
+  /** Directory for everything the agent keeps; the system's own places without one. */
+  readonly root?: string | undefined;
+  /** Name of this node. */
+  readonly name: string;
+  /** This node's address on the underlay. */
+  readonly address: string;
+  /** URLs of etcd members. */
+  readonly etcd: readonly string[];
+  /** UDP port of VXLAN. */
+  readonly port: number;
+  readonly version: string;
+  readonly log: Logger;
+}
+
+export interface RunningAgent {
+  readonly self: Self;
+  /** Ends the agent; traffic goes on. */
+  close(): Promise<void>;
+}
+
+/** Rejects, with everything given back, when the host or etcd refuses; an etcd that is away is no reason. */
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const releasers = new Releasers();
+  const { log } = options;
+  try {
+    const host = await openHost(options, releasers);
+    const parts = assemble(options, host, releasers);
+    await begin(options, parts, releasers);
+    log.info({ node: host.self.id, socket: host.paths.socket }, 'the agent is up');
+    return { self: host.self, close: () => releasers.release(log) };
+  } catch (error) {
+    await releasers.release(log);
+    throw error;
+  }
+}
+
+/** What the agent finds and takes on this host. */
+interface Host {
+  readonly paths: Paths;
+  readonly self: Self;
+  readonly node: Node;
+  readonly journal: Journal;
+  readonly snapshot: Snapshot | undefined;
+  readonly datapath: Datapath;
+}
+
+async function openHost(options: AgentOptions, releasers: Releasers): Promise<Host> {
+  const { log, etcd, port, name, version, root } = options;
+  const paths = pathsFor(root);
+  await makePrivateDirectory(paths.state);
+  releasers.push('lock', await lockRoot(join(paths.state, 'agent.lock')));
+  const { id, createdAt } = await loadIdentity(paths.state);
+  const journal = await Journal.open(join(paths.state, 'journal'), log);
+  const snapshot = await loadSnapshot(snapshotPath(paths), log);
+  const vtep = canonicalIp(options.address);
+  const datapath = await Datapath.open({ bpf: paths.bpf, state: paths.state, address: vtep, port });
+  releasers.push('datapath', () => datapath.close());
+  log.info({ adopted: datapath.adopted, ...datapath.features, ...datapath.underlay }, 'datapath is in place');
+  const self = { id, name, vtep, version, root, port, etcd, startedAt: new Date() };
+  const node = { id, name, vtep, version, labels: {}, createdAt };
+  return { paths, self, node, journal, snapshot, datapath };
+}
+
+/** The parts, connected and not yet moving. */
+interface Parts extends Omit<AgentContext, 'ready'> {
+  readonly host: Host;
+  readonly dns: DnsServers;
+  readonly membership: Membership;
+}
+
+function assemble({ log, etcd }: AgentOptions, host: Host, releasers: Releasers): Parts {
+  const { self, node, journal, datapath, paths } = host;
+  const view = new ClusterView();
+  const store = new Store({ endpoints: etcd });
+  releasers.push('etcd client', () => store.close());
+  const health = new StoreHealth();
+  const notices = new Map<string, string>();
+  const locals = new Locals();
+  const desired = new DesiredRows(view, { node: self.id, vtepIndex: (vtep) => datapath.vteps.index(vtep) });
+  const sink = new DatapathSink(datapath, view, self.id);
+  const snapshots = new SnapshotWriter(snapshotPath(paths), view, log);
+  releasers.push('snapshot', () => snapshots.close());
+  const membership = new Membership({ store, health, node, log, notices });
+  const watch: ClusterWatch = new ClusterWatch({
+    store,
+    view,
+    health,
+    log,
+    node: self.id,
+    onChange: () => reconciler.kick(),
+    onRelist: () => reconciler.kickCompare(),
+    onOwnNodeGone: () => membership.register(),
+    isLocal: (id) => isLocal(journal.get(id)),
+    onLocalGone: (id) => endpoints.registerSoon(id),
+  });
+  releasers.push('watch', () => watch.close());
+  const onPass = () => snapshots.schedule(watch.revision ?? '0');
+  const reconciler = new Reconciler({ view, desired, sink, log, onPass });
+  releasers.push('reconciler', () => reconciler.close());
+  const dns = new DnsServers({ view, log });
+  releasers.push('names', () => dns.close());
+  const shared = { node: self.id, store, view, watch, desired, reconciler, datapath, dns, journal };
+  const endpoints = new Endpoints({ ...shared, locals, health, log });
+  releasers.push('endpoints', () => endpoints.close());
+  const dropFeed = new DropFeed(datapath);
+  releasers.push('drops', () => dropFeed.close());
+  const reachable = { self, store, health, view, watch, notices, log };
+  return {
+    ...reachable,
+    desired,
+    reconciler,
+    sink,
+    datapath,
+    locals,
+    endpoints,
+    dropFeed,
+    host,
+    dns,
+    membership,
+  };
+}
+
+async function begin({ log }: AgentOptions, parts: Parts, releasers: Releasers): Promise<void> {
+  const { host, view, reconciler, datapath, endpoints, health, notices, locals, membership } = parts;
+  const startup: StartupParts = { ...parts, node: host.self.id, journal: host.journal };
+  view.putNode(host.node);
+  view.putAlive(host.node.id);
+  if (host.snapshot) loadView(startup, host.snapshot);
+  const broken = await recoverLinks(startup);
+  // Maps that are empty, as after an upgrade that changed them, have nothing to lose.
+  if (host.snapshot && datapath.tables.networks.size === 0) reconciler.kickOpen();
+
+  const listed = followCluster(startup, reconciler);
+  const context: AgentContext = { ...parts, ready: () => inTime(listed, health) };
+  const backend = { ...clusterRequests(context), ...endpointRequests(context), ...nodeRequests(context) };
+  const server = await serve(host.paths.socket, log, (fastify) => addRoutes(fastify, backend));
+  releasers.push('api', () => server.close());
+
+  const hostWatch = new HostWatch({
+    datapath,
+    log,
+    notices,
+    onUnderlayChange: () => reconciler.kickCompare(),
+  });
+  releasers.push('network monitor', () => hostWatch.close());
+  const namespaces = watchNamespaces(locals, endpoints, log);
+  releasers.push('namespaces', () => namespaces.close());
+  releasers.push('membership', () => membership.close());
+  await membership.start();
+  health.onRecovered(() => void endpoints.retryPending());
+  for (const entry of broken) endpoints.undoSoon(entry);
+}
+
+/** Resolves when the maps follow the cluster's state. */
+async function followCluster(startup: StartupParts, reconciler: Reconciler): Promise<void> {
+  if (!(await startup.watch.start())) return;
+  await reconciler.open().catch(() => undefined); // told in the log and the status, and tried again
+  await removeStrayRecords(startup).catch((error) => {
+    startup.log.warn({ err: error }, 'could not look for records without an endpoint');
+  });
+}
+
+/** Waits for it as long as for any answer of etcd. */
+async function inTime(listed: Promise<void>, health: StoreHealth): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const reason = () => health.error ?? 'read the state of the cluster: etcd has not answered yet';
+    timer = setTimeout(() => reject(new StoreUnavailable(reason())), storeTimeoutMs);
+  });
+  await Promise.race([listed, late]).finally(() => clearTimeout(timer));
+}
+
+function watchNamespaces(locals: Locals, endpoints: Endpoints, log: Logger): NamespaceWatch {
+  return new NamespaceWatch({
+    watched: () => locals.values().map(({ entry }) => entry),
+    hasLink: (id) => hasLink(locals.get(id)),
+    onGone: async (id, reason) => {
+      log.info({ endpoint: id, reason }, 'detaching an endpoint by itself');
+      await endpoints.detach(id);
+    },
+    log,
+  });
+}
+
+/** True for one that was detached since. */
+function hasLink(local: Local | undefined): boolean {
+  if (local === undefined) return true;
+  try {
+    return interfaceIndex(local.entry.hostIfname) === local.attachment.ifindex;
+  } catch {
+    return false;
+  }
+}
+
+function isLocal(entry: JournalEntry | undefined): boolean {
+  return entry !== undefined && entry.phase !== 'detaching';
+}
+
+function snapshotPath({ state }: Paths): string {
+  return join(state, 'snapshot.json');
+}

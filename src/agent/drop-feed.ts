@@ -1,0 +1,30 @@
+/* Sampled drops for any number of readers: the ring has one reader, which runs while somebody listens. */
+import type { Datapath } from '../datapath/datapath.js';
+import type { DropAnswer } from '../model/api.js';
+
+export class DropFeed {
+  readonly #datapath: Datapath;
+  readonly #listeners = new Set<(drop: DropAnswer) => void>();
+  #reader: { close(): void } | undefined;
+
+  constructor(datapath: Datapath) {
+    this.#datapath = datapath;
+  }
+
+  /** Returns what ends it. */
+  follow(listener: (drop: DropAnswer) => void): () => void {
+    this.#listeners.add(listener);
+    this.#reader ??= this.#datapath.followDrops((drop) => {
+      for (const each of this.#listeners) each(drop);
+    });
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) this.close();
+    };
+  }
+
+  close(): void {
+    this.#reader?.close();
+    this.#reader = undefined;
+  }
+}

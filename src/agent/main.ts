@@ -1,0 +1,67 @@
+/* The agent as a process: its log, its signals, its end. */
+import { readFileSync } from 'node:fs';
+import pino, { type Logger } from 'pino';
+import { defaultAddress } from '../net/default-address.js';
+import { startAgent } from './agent.js';
+import { textLines } from './log-text.js';
+
+export interface AgentProcessOptions {
+  readonly root?: string | undefined;
+  readonly name: string;
+  /** That of the default route without one. */
+  readonly advertiseAddress?: string | undefined;
+  readonly etcd: readonly string[];
+  readonly port: number;
+  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
+  readonly logFormat: 'json' | 'text';
+}
+
+/** Runs until a signal ends it. Rejects when the agent cannot start. */
+export async function runAgent(options: AgentProcessOptions): Promise<void> {
+  const log = createLog(options);
+  const ending = endOfProcess(log);
+  const agent = await startAgent({
+    root: options.root,
+    name: options.name,
+    address: options.advertiseAddress ?? (await defaultAddress()),
+    etcd: options.etcd,
+    port: options.port,
+    version: packageVersion(),
+    log,
+  });
+  const signal = await ending;
+  log.info({ signal }, 'stopping; traffic goes on');
+  await agent.close();
+  log.info('stopped');
+}
+
+/** Resolves at the first signal. The second one ends the process there and then. */
+function endOfProcess(log: Logger): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let wasAsked = false;
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        if (wasAsked) {
+          log.warn({ signal }, 'stopping at once');
+          process.exit(1);
+        }
+        wasAsked = true;
+        resolve(signal);
+      });
+    }
+  });
+}
+
+/** To stderr: what a command prints on stdout is data. Synchronous, so that a crash loses no line. */
+function createLog({ logLevel, logFormat }: AgentProcessOptions): Logger {
+  const destination = pino.destination({ dest: 2, sync: true });
+  return pino(
+    { level: logLevel, base: undefined, timestamp: pino.stdTimeFunctions.isoTime },
+    logFormat === 'json' ? destination : textLines(destination),
+  );
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,108 @@
+/*
+ * This node as the others see it: its record and its sign of life. Both are written as soon as etcd answers and again
+ * whenever it has lost them; labels that somebody gave the node stay.
+ */
+import type { Logger } from 'pino';
+import { PlaitError } from '../model/errors.js';
+import type { Node } from '../model/records.js';
+import { type KeptAlive, keepAlive } from '../store/alive.js';
+import { listNodes, registerNode } from '../store/nodes.js';
+import type { Store } from '../store/store.js';
+import type { StoreHealth } from './store-health.js';
+
+export interface MembershipOptions {
+  readonly store: Store;
+  readonly health: StoreHealth;
+  readonly node: Node;
+  readonly log: Logger;
+  /** For a person: why this node is not known to the others. */
+  readonly notices: Map<string, string>;
+}
+
+const pingMs = 5000;
+const notice = 'membership';
+
+export class Membership {
+  readonly #options: MembershipOptions;
+  #alive: KeptAlive | undefined;
+  #ping: NodeJS.Timeout | undefined;
+  #registering: Promise<void> | undefined;
+  #isRegistered = false;
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects when etcd answers and refuses this node; an etcd that is away is tried again in the background. */
+  async start(): Promise<void> {
+    const { store, health, node } = this.#options;
+    health.onRecovered(() => {
+      if (!this.#isRegistered) this.register();
+    });
+    this.#ping = setInterval(() => void this.#checkStore(), pingMs);
+    await this.#write().catch((error) => {
+      if (!isTransient(error)) throw error;
+      this.#failed(error);
+    });
+    this.#alive = keepAlive(store, node.id, {
+      onAlive: () => health.contact(),
+      onLost: (error) => this.#lost(error),
+    });
+  }
+
+  /** Writes the record again, in the background. */
+  register(): void {
+    this.#isRegistered = false;
+    this.#registering ??= this.#write()
+      .catch((error) => this.#failed(error))
+      .finally(() => {
+        this.#registering = undefined;
+      });
+  }
+
+  /** Leaves the lease to its end: an agent that is back within seconds never was away. */
+  async close(): Promise<void> {
+    clearInterval(this.#ping);
+    await this.#registering;
+    await this.#alive?.close({ leave: true });
+  }
+
+  async #write(): Promise<void> {
+    const { store, health, node, notices, log } = this.#options;
+    const known = (await listNodes(store)).find(({ id }) => id === node.id);
+    const record = known && { ...known, name: node.name, vtep: node.vtep, version: node.version };
+    await registerNode(store, record ?? node);
+    this.#isRegistered = true;
+    notices.delete(notice);
+    health.contact();
+    log.info({ node: node.id, name: node.name, vtep: node.vtep }, 'registered this node');
+  }
+
+  #failed(error: unknown): void {
+    const { notices, log } = this.#options;
+    if (isTransient(error)) {
+      this.#lost(error);
+      return;
+    }
+    const message = error instanceof Error ? error.message : String(error);
+    notices.set(notice, `this node is not registered: ${message}`);
+    log.error({ err: error }, 'etcd refuses this node');
+  }
+
+  async #checkStore(): Promise<void> {
+    const { store, health } = this.#options;
+    await store.ping().then(
+      () => health.contact(),
+      (error) => this.#lost(error),
+    );
+  }
+
+  #lost(error: Error): void {
+    const { health, log } = this.#options;
+    if (health.lost(error)) log.warn({ err: error }, 'etcd is not reachable');
+  }
+}
+
+function isTransient(error: unknown): error is PlaitError {
+  return error instanceof PlaitError && error.isTransient;
+}

@@ -1,0 +1,60 @@
+/* Requests about nodes and networks. */
+import type { NetworkAnswer, NodeAnswer } from '../../model/api.js';
+import type { HostRoute, NetworkInput } from '../../model/inputs.js';
+import type { Network, Node } from '../../model/records.js';
+import { resolveRef } from '../../model/refs.js';
+import { hostPrefixes } from '../../net/underlay.js';
+import { createNetwork, removeNetwork } from '../../store/networks.js';
+import { networkAnswer, nodeAnswer } from '../answers.js';
+import type { AgentContext } from '../context.js';
+import type { Backend } from '../server/routes.js';
+import { findNetwork } from './find.js';
+
+type ClusterRequests = Pick<
+  Backend,
+  'nodes' | 'node' | 'networks' | 'network' | 'createNetwork' | 'removeNetwork'
+>;
+
+export function clusterRequests(context: AgentContext): ClusterRequests {
+  const { self, view, store, desired, datapath } = context;
+  const showNode = (node: Node): NodeAnswer =>
+    nodeAnswer(node, { alive: view.alive.has(node.id), self: node.id === self.id });
+  const showNetwork = (network: Network): NetworkAnswer =>
+    networkAnswer(network, desired.liveNetworks().has(network.id));
+  return {
+    nodes: () => [...view.nodes.values()].sort(byName).map(showNode),
+    node: (ref) => showNode(resolveRef(view.nodes.values(), ref, 'node')),
+    networks: () => [...view.networks.values()].sort(byName).map(showNetwork),
+    network: async (ref) => showNetwork(await findNetwork(context, ref)),
+    async createNetwork(request) {
+      const host = { routes: await hostRoutes(), mtu: datapath.underlay.innerMtu };
+      const network = await createNetwork(store, inputOf(request), host);
+      view.putNetwork(network);
+      return showNetwork(network);
+    },
+    async removeNetwork(ref) {
+      const network = await findNetwork(context, ref);
+      await removeNetwork(store, network);
+      view.deleteNetwork(network.id);
+      return { id: network.id, warnings: [] };
+    },
+  };
+}
+
+async function hostRoutes(): Promise<HostRoute[]> {
+  const prefixes = await hostPrefixes();
+  return prefixes.map(({ prefix, device }) => ({
+    subnet: prefix,
+    name: `the host's route ${prefix} dev ${device}`,
+  }));
+}
+
+/** Drops what was left out: with exact optional types, "undefined" is not "left out". */
+function inputOf(request: object & { name: string }): NetworkInput {
+  const given = Object.entries(request).filter(([, value]) => value !== undefined);
+  return { name: request.name, ...Object.fromEntries(given) };
+}
+
+function byName(a: { name: string }, b: { name: string }): number {
+  return a.name.localeCompare(b.name);
+}
