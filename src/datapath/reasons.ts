@@ -44,7 +44,8 @@ export type CounterName = string;
 
 export const DROP_NAMES: readonly CounterName[] = dropReasonNames.map(shown);
 export const EVENT_NAMES: readonly CounterName[] = eventNames.map(shown);
-export const HOOK_NAMES: readonly CounterName[] = hookNames.map(shown);
+/** As the programs are called. */
+export const HOOK_NAMES: readonly string[] = hookNames.map((name) => `from_${name.toLowerCase()}`);
 
 const byDropName = describe(DROP_DESCRIPTIONS);
 const byEventName = describe(EVENT_DESCRIPTIONS);

@@ -122,7 +122,7 @@ test('what others removed is found by verify and mended by apply', async () => {
 });
 
 test('rules of others are not touched', async () => {
-  sh('nft "table inet theirs { chain c { type filter hook forward priority 0; } }"');
+  sh('nft add table inet theirs; nft add chain inet theirs c; nft add rule inet theirs c accept');
   const before = sh('nft list table inet theirs');
   await gateway.apply([app]);
   await removeFirewall();
