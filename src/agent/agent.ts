@@ -136,7 +136,7 @@ function assemble({ log, etcd }: AgentOptions, host: Host, releasers: Releasers)
     node: self.id,
     onChange: () => reconciler.kick(),
     onRelist: () => reconciler.kickCompare(),
-    onOwnNodeGone: () => membership.register(),
+    onOwnNodeGone: () => membership.recordGone(),
     isLocal: (id) => isLocal(journal.get(id)),
     onLocalGone: (id) => endpoints.registerSoon(id),
   });

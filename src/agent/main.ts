@@ -56,7 +56,7 @@ function endOfProcess(log: Logger): Promise<NodeJS.Signals> {
 function createLog({ logLevel, logFormat }: AgentProcessOptions): Logger {
   const destination = pino.destination({ dest: 2, sync: true });
   return pino(
-    { level: logLevel, base: undefined, timestamp: pino.stdTimeFunctions.isoTime },
+    { level: logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
     logFormat === 'json' ? destination : textLines(destination),
   );
 }

@@ -37,7 +37,7 @@ export class Membership {
   async start(): Promise<void> {
     const { store, health, node } = this.#options;
     health.onRecovered(() => {
-      if (!this.#isRegistered) this.register();
+      if (!this.#isRegistered) this.#register();
     });
     this.#ping = setInterval(() => void this.#checkStore(), pingMs);
     await this.#write().catch((error) => {
@@ -50,8 +50,12 @@ export class Membership {
     });
   }
 
-  /** Writes the record again, in the background. */
-  register(): void {
+  /** etcd lacks the record: writes it again, if it was there already. */
+  recordGone(): void {
+    if (this.#isRegistered) this.#register();
+  }
+
+  #register(): void {
     this.#isRegistered = false;
     this.#registering ??= this.#write()
       .catch((error) => this.#failed(error))

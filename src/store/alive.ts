@@ -70,7 +70,7 @@ export function keepAlive(store: Store, node: string, options: AliveOptions = {}
       isClosed = true;
       wake();
       await running;
-      if (!leave) await lease?.revoke({ deadline: store.deadline() }).catch(() => undefined);
+      if (!leave && lease !== undefined) await store.revokeLease(lease).catch(() => undefined);
     },
   };
 }
