@@ -1,6 +1,5 @@
 import { type BtfType, parseBtf } from './btf-parse.js';
-import type { Codec } from './codec.js';
-import * as codecs from './codec.js';
+import { array, bytes, type Codec, cstring, scalarCodecs, struct } from './codec.js';
 import { readSection } from './elf.js';
 import { BpfError, misuse } from './error.js';
 import { resolve, type Shape, shapeOf } from './shape.js';
@@ -17,16 +16,16 @@ export interface BtfMapTypes {
 function codecOf(shape: Shape): Codec<unknown> {
   switch (shape.kind) {
     case 'scalar':
-      return codecs[shape.scalar] as Codec<unknown>;
+      return scalarCodecs[shape.scalar] as Codec<unknown>;
     case 'bytes':
-      return codecs.bytes(shape.size) as Codec<unknown>;
+      return bytes(shape.size) as Codec<unknown>;
     case 'cstring':
-      return codecs.cstring(shape.size) as Codec<unknown>;
+      return cstring(shape.size) as Codec<unknown>;
     case 'array':
-      return codecs.array(codecOf(shape.element), shape.count) as Codec<unknown>;
+      return array(codecOf(shape.element), shape.count) as Codec<unknown>;
     case 'struct': {
       const fields = shape.fields.map(({ name, offset, shape }) => [name, offset, codecOf(shape)] as const);
-      return codecs.struct<Record<string, unknown>>(shape.size, fields) as Codec<unknown>;
+      return struct<Record<string, unknown>>(shape.size, fields) as Codec<unknown>;
     }
   }
 }

@@ -176,3 +176,6 @@ export function struct<T extends object>(size: number, fields: readonly Field<T>
     },
   );
 }
+
+/** @internal By the name that a shape carries. */
+export const scalarCodecs = { u8, u16, u32, u64, i8, i16, i32, i64, be16, be32, be64, bool } as const;

@@ -22,8 +22,9 @@ function countOf(type: Enum): Entry | undefined {
   if (!last || type.values.length < 2) return undefined;
   const plural = `${type.name.toUpperCase()}S`;
   const counts = last.name === plural || /(^|_)(MAX|COUNT|NUM|NR)(_|$)/.test(last.name);
-  const next = type.values.slice(0, -1).reduce((max, { value }) => (value > max ? value : max), -1n) + 1n;
-  return counts && last.value === next ? last : undefined;
+  const others = type.values.slice(0, -1).map(({ value }) => value);
+  const isNext = others.includes(last.value - 1n) && others.every((value) => value < last.value);
+  return counts && isNext ? last : undefined;
 }
 
 function key(name: string): string {

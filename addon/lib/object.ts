@@ -170,6 +170,8 @@ export class BpfObject {
   close(): void {
     this.#native.close();
     for (const child of [...this.#openMaps.values(), ...this.#openPrograms.values()]) child.close();
+    this.#openMaps.clear();
+    this.#openPrograms.clear();
   }
 }
 

@@ -29,9 +29,9 @@ function findNodeGyp() {
 function run(program, args) {
   const result = spawnSync(program, args, { cwd: root, encoding: 'utf8' });
   if (result.error) throw result.error;
-  if (result.status === 0) return;
+  if (result.status === 0 && !result.stderr.includes('warning:')) return;
   process.stderr.write(`${result.stdout}${result.stderr}`);
-  process.exit(1);
+  if (result.status !== 0) process.exit(1);
 }
 
 const stamp = `${process.version} ${process.arch} ${prefix}\n${readFileSync(join(root, 'binding.gyp'), 'utf8')}`;

@@ -7,6 +7,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <sstream>
 #include <vector>
 
@@ -17,10 +18,18 @@ namespace {
 // The kernel's own code for "not supported by this object"; it has no name in user space.
 constexpr int kKernelNotSupported = 524;
 
+// libbpf's own errors, from 4000 up (enum libbpf_errno).
+constexpr int kLibbpfFirst = 4000;
+constexpr const char* kLibbpfCodes[] = {"LIBELF",   "FORMAT",  "KVERSION", "ENDIAN",   "INTERNAL",
+                                        "RELOC",    "LOAD",    "VERIFY",   "PROG2BIG", "KVER",
+                                        "PROGTYPE", "WRNGPID", "INVSEQ",   "NLPARSE"};
+
 thread_local std::string* sink = nullptr;
 
 std::string CodeName(int err) {
   if (err == kKernelNotSupported) return "ENOTSUPP";
+  const size_t own = static_cast<size_t>(err - kLibbpfFirst);
+  if (err >= kLibbpfFirst && own < std::size(kLibbpfCodes)) return std::string("LIBBPF_") + kLibbpfCodes[own];
   const char* name = strerrorname_np(err);
   return name ? name : "E" + std::to_string(err);
 }
@@ -99,7 +108,8 @@ std::string TellingLine(const std::string& log) {
   const std::string verifier = VerifierLine(lines);
   if (!verifier.empty()) return verifier;
   for (const std::string& line : lines) {
-    if (StartsWith(line, "libbpf: ")) return WithoutPrefix(line);
+    const bool retried = line.find("Retrying without BTF") != std::string::npos;  // a second try decides
+    if (StartsWith(line, "libbpf: ") && !retried) return WithoutPrefix(line);
   }
   return "";
 }

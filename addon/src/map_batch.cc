@@ -96,7 +96,8 @@ Napi::Value MapWrap::LookupAll(const Napi::CallbackInfo& info) {
 
   Listing listing;
   int err = LookupByBatch(shape, listing);
-  if (IsUnsupported(err)) err = LookupOneByOne(shape, listing);
+  // EINTR: too much was deleted meanwhile (before Linux 6.13).
+  if (IsUnsupported(err) || err == EINTR) err = LookupOneByOne(shape, listing);
   if (err != 0) Fail(env, op, err);
   Napi::Object out = Napi::Object::New(env);
   out.Set("keys", Napi::Buffer<uint8_t>::Copy(env, listing.keys.data(), listing.count * shape.key));

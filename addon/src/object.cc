@@ -77,14 +77,17 @@ void ObjectWrap::Expect(Napi::Env env, State wanted, const std::string& op) cons
   }
 }
 
+std::string ObjectWrap::MapName(const bpf_map* map) {
+  const std::string name = bpf_map__name(map);
+  const size_t dot = name.find('.');
+  return dot == std::string::npos ? name : name.substr(dot);
+}
+
 bpf_map* ObjectWrap::FindMap(const Napi::Value& name, const std::string& op) const {
   const std::string wanted = ToString(name, op, "map name");
   bpf_map* map;
   bpf_object__for_each_map(map, object_) {
-    // Internal maps are cut to 15 bytes ("plait.ro.rodata"); their section's name is what people write.
-    const std::string full = bpf_map__name(map);
-    const size_t dot = full.find('.');
-    if (full == wanted || (dot != std::string::npos && full.substr(full.rfind('.')) == wanted)) return map;
+    if (MapName(map) == wanted) return map;
   }
   Fail(name.Env(), op, ENOENT, "no map " + wanted);
 }

@@ -38,6 +38,8 @@ class ObjectWrap : public Napi::ObjectWrap<ObjectWrap> {
 
   // Fails unless the object is in `wanted` state.
   void Expect(Napi::Env env, State wanted, const std::string& op) const;
+  // Data sections are maps named OBJECT.rodata, OBJECT.bss; here they go by the section's name.
+  static std::string MapName(const bpf_map* map);
   bpf_map* FindMap(const Napi::Value& name, const std::string& op) const;
   bpf_program* FindProgram(const Napi::Value& name, const std::string& op) const;
   void Release();

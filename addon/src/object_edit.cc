@@ -31,8 +31,7 @@ Napi::Value ObjectWrap::Maps(const Napi::CallbackInfo& info) {
   bpf_map* map;
   bpf_object__for_each_map(map, object_) {
     Napi::Object row = Napi::Object::New(env);
-    const std::string name = bpf_map__name(map);
-    row.Set("name", name.find('.') == std::string::npos ? name : name.substr(name.rfind('.')));
+    row.Set("name", MapName(map));
     row.Set("type", MapTypeName(bpf_map__type(map)));
     row.Set("keySize", bpf_map__key_size(map));
     row.Set("valueSize", bpf_map__value_size(map));

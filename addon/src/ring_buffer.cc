@@ -95,7 +95,9 @@ void OnEnvironmentEnd(napi_async_cleanup_hook_handle, void* argument) {
 class RingBufferWrap : public Napi::ObjectWrap<RingBufferWrap> {
  public:
   explicit RingBufferWrap(const Napi::CallbackInfo& info);
-  ~RingBufferWrap() override { CloseOnce(); }
+  ~RingBufferWrap() override {
+    if (poller_) Close(poller_);
+  }
   static Napi::Function Class(Napi::Env env);
 
  private:
@@ -118,8 +120,10 @@ class RingBufferWrap : public Napi::ObjectWrap<RingBufferWrap> {
     return poller_;
   }
   void CloseOnce() {
-    if (poller_) Close(poller_);
+    if (!poller_) return;
+    Close(poller_);
     poller_ = nullptr;
+    Unref();
   }
 
   Poller* poller_ = nullptr;
@@ -152,6 +156,7 @@ RingBufferWrap::RingBufferWrap(const Napi::CallbackInfo& info) : Napi::ObjectWra
   uv_unref(reinterpret_cast<uv_handle_t*>(&poller->handle));
   uv_poll_start(&poller->handle, UV_READABLE, OnReadable);
   poller_ = poller.release();
+  Ref();  // until close(): a reader whose object nobody keeps goes on reading
 }
 
 Napi::Function RingBufferWrap::Class(Napi::Env env) {

@@ -66,7 +66,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, COLORS);
-	__type(key, enum color);
+	__type(key, __u32); /* enum color */
 	__type(value, __u64);
 } color_counts SEC(".maps");
 
