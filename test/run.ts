@@ -11,7 +11,7 @@
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { type FileResult, runFile } from './runner/file.js';
-import { cleanUp, describeLeaks, type Footprint, footprint, type Marker } from './runner/leaks.js';
+import { describeLeaks, type Footprint, footprint, killLeaked, type Marker } from './runner/leaks.js';
 
 const TOP = join(import.meta.dirname, '..', '..');
 const TIERS: Record<string, string> = {
@@ -73,10 +73,10 @@ function report(file: TestFile, result: FileResult): void {
   console.log(result.output.trimEnd().replace(/^/gm, '          | '));
 }
 
-/** What a file leaves behind is its own failure; it is removed, so that the next file starts on a clean machine. */
+/** What a file leaves behind is its own failure. */
 async function checkLeaks(before: Footprint, marker: Marker): Promise<string[]> {
   const leaks = await describeLeaks(before, marker);
-  if (leaks.length > 0) cleanUp(before, marker);
+  if (leaks.length > 0) killLeaked(marker);
   return leaks;
 }
 

@@ -30,7 +30,10 @@ export class Capture {
   static async start(lab: Lab, { member, device = 'eth0', filter = '' }: CaptureOptions): Promise<Capture> {
     const file = path.join(stateDir(lab.spec.name), `${member}-${device}-${lab.transcript.length}.pcap`);
     // tcpdump gives its privileges up before it opens the file; -U writes each packet at once.
-    const job = lab.start(member, `tcpdump -Z root -U -n -i ${device} -B 8192 -w ${file} ${filter}`.trim());
+    const job = lab.start(
+      member,
+      `tcpdump -Z root -U --immediate-mode -n -i ${device} -B 8192 -w ${file} ${filter}`.trim(),
+    );
     await waitFor('tcpdump to listen', () => {
       if (!job.isRunning) throw new Error(`start tcpdump on ${member}: ${job.stderr}`);
       return job.stderr.includes('listening on');
@@ -40,7 +43,7 @@ export class Capture {
 
   /** Ends the capture and decodes its packets. `display` is a filter in Wireshark's language. */
   async stop<Field extends string>(fields: readonly Field[], display = ''): Promise<Packet<Field>[]> {
-    await this.#job.stop();
+    await this.#end();
     const output = await run(
       'tshark',
       [
@@ -56,9 +59,15 @@ export class Capture {
       .map((line) => packetOf(fields, line));
   }
 
+  /** tcpdump forgets what it has not read when it is told to end: it is told when it has nothing to read. */
+  async #end(): Promise<void> {
+    if (this.#job.isRunning) await waitFor('tcpdump to have read all packets', () => this.#job.isIdle);
+    await this.#job.stop();
+  }
+
   /** The packets as tshark prints them in full, as an excerpt for a person. */
   async describe(display: string, layers: string): Promise<string> {
-    await this.#job.stop();
+    await this.#end();
     const args = ['-n', '-r', this.#file, '-c', '400', '-Y', display, '-O', layers];
     return run('tshark', args, { doing: 'decode packets', timeout: 60_000 });
   }

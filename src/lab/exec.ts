@@ -1,5 +1,6 @@
 /* Runs a program as a member of the lab would: in its network namespace, with its resolver, with `plait` at hand. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 
 export interface Invocation {
   file: string;
@@ -75,6 +76,12 @@ export class Job {
   async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<Outcome> {
     if (this.#child.exitCode === null) this.#child.kill(signal);
     return this.outcome;
+  }
+
+  /** Whether the program sleeps: it waits for something to come. */
+  get isIdle(): boolean {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
+    return /^State:\s+S/m.test(status);
   }
 
   get isRunning(): boolean {

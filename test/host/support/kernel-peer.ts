@@ -78,7 +78,7 @@ export function kernelPeerScenarios(ipv6Underlay: boolean): void {
     await lab.plait('n1', 'network create --subnet 10.20.0.0/24 --vni 7777 closed');
     const inside = await attach(lab, 'n1', 'x1', { network: 'closed' });
     const entries = [
-      `link add vx1 type vxlan id 7777 local ${vtepOf(lab.plainHosts[0])} dstport 4789 nolearning udp6zerocsumrx udp6zerocsumtx`,
+      `link add vx1 type vxlan id 7777 local ${vtepOf(lab.plainHosts[0])} dstport 4789 nolearning${zeroChecksums(lab)}`,
       'link set vx1 address 02:00:00:00:ee:02 up',
       'address add 10.20.0.200/24 dev vx1',
       `neighbour add ${inside.address} lladdr ${inside.mac} dev vx1 nud permanent`,
@@ -101,10 +101,8 @@ async function buildKernelPeer(lab: Lab, members: readonly Container[]): Promise
   }[];
   assert.ok(network);
   const peer = vtepOf(lab.plainHosts[0]);
-  // RFC 6935: over IPv6 a zero checksum must be allowed by both ends.
-  const zeroChecksums = lab.spec.ipv6Underlay ? ' udp6zerocsumrx udp6zerocsumtx' : '';
   const lines = [
-    `link add vx0 type vxlan id ${network.vni} local ${peer} dstport 4789 nolearning${zeroChecksums}`,
+    `link add vx0 type vxlan id ${network.vni} local ${peer} dstport 4789 nolearning${zeroChecksums(lab)}`,
     `link set vx0 mtu ${network.mtu} address ${LEGACY.mac} up`,
     `address add ${LEGACY.address}/24 dev vx0`,
     `address add ${LEGACY.address6}/64 dev vx0 nodad`,
@@ -125,6 +123,11 @@ async function transmitted(lab: Lab, node: string): Promise<{ bytes: number; pac
   }[];
   assert.ok(link);
   return link.stats64.tx;
+}
+
+/** RFC 6935: over IPv6 a zero checksum must be allowed by both ends. */
+function zeroChecksums(lab: Lab): string {
+  return lab.spec.ipv6Underlay ? ' udp6zerocsumrx udp6zerocsumtx' : '';
 }
 
 function vtepOf(host: Host | undefined): string {
