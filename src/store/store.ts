@@ -60,7 +60,9 @@ const noPolicy = {
 } as unknown as Policy;
 
 export class Store {
-  readonly #client: etcd3.Etcd3;
+  /** One per member: which one is asked is decided here, and stays until it fails. */
+  readonly #clients: readonly etcd3.Etcd3[];
+  #current = 0;
   readonly #timeoutMs: number;
   /** A silent member must leave time to ask another one. */
   readonly #attemptMs: number;
@@ -71,12 +73,16 @@ export class Store {
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     this.#attemptMs = options.endpoints.length > 1 ? this.#timeoutMs / 3 : this.#timeoutMs;
     this.#where = options.endpoints.join(',');
-    this.#client = new etcd3.Etcd3({
-      hosts: options.endpoints.map(checkUrl),
-      ...(options.tls && { credentials: credentialsOf(options.tls) }),
-      grpcOptions: CHANNEL_OPTIONS,
-      faultHandling: { host: () => noPolicy, global: noPolicy },
-    });
+    this.#clients = options.endpoints.map(
+      (url) =>
+        new etcd3.Etcd3({
+          hosts: checkUrl(url),
+          ...(options.tls && { credentials: credentialsOf(options.tls) }),
+          grpcOptions: CHANNEL_OPTIONS,
+          faultHandling: { host: () => noPolicy, global: noPolicy },
+        }),
+    );
+    if (this.#clients.length === 0) throw new InvalidInput('connect to etcd: no endpoint given');
   }
 
   /** For messages. */
@@ -95,7 +101,7 @@ export class Store {
 
   close(): void {
     this.#closed = true;
-    this.#client.close();
+    for (const client of this.#clients) client.close();
   }
 
   async get(key: string): Promise<Entry | undefined> {
@@ -137,36 +143,66 @@ export class Store {
     return this.call((client, options) => client.kv.txn({ compare, success, failure }, options));
   }
 
-  /** Runs a call of the client again and again until it answers or the time is over. */
-  async call<T>(run: (client: etcd3.Etcd3, options: { deadline: number }) => Promise<T>): Promise<T> {
+  /** Runs a call again and again, member after member, until one answers or the time is over. */
+  async call<T>(run: (client: etcd3.Etcd3, options: CallOptions) => Promise<T>): Promise<T> {
     const deadline = Date.now() + this.#timeoutMs;
     let reason: unknown;
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
       try {
-        return await run(this.#client, { deadline: Math.min(deadline, Date.now() + this.#attemptMs) });
+        return await run(this.#client(), { deadline: Math.min(deadline, Date.now() + this.#attemptMs) });
       } catch (error) {
         // The last attempt often only says that the time is over; the one before says why.
         if (reason === undefined || !(error instanceof etcd3.GRPCDeadlineExceededError)) reason = error;
         const again = isUnavailable(error) && !this.#closed && Date.now() + RETRY_DELAY_MS < deadline;
         if (!again) throw asPlaitError(reason, this.#where);
       }
-      await sleep(RETRY_DELAY_MS);
+      this.#current = (this.#current + 1) % this.#clients.length;
+      if (attempt % this.#clients.length === 0) await sleep(RETRY_DELAY_MS);
     }
   }
 
   /** A watch stream of its own: no etcd3 Watcher, which loses events when it reconnects while catching up. */
   openWatch(): ReturnType<etcd3.WatchClient['watch']> {
-    return this.#client.watchClient.watch();
+    return this.#client().watchClient.watch();
   }
 
-  lease(ttlSeconds: number): etcd3.Lease {
-    return this.#client.lease(ttlSeconds, { autoKeepAlive: false, deadline: Date.now() + this.#timeoutMs });
+  /** Returns the id of a new lease. */
+  async grantLease(ttlSeconds: number): Promise<string> {
+    const request = { TTL: ttlSeconds };
+    return (await this.call((client, options) => client.leaseClient.leaseGrant(request, options))).ID;
   }
 
-  /** When a call that starts now must be over. */
-  deadline(): number {
-    return Date.now() + this.#timeoutMs;
+  /** False if the lease is over. */
+  renewLease(lease: string): Promise<boolean> {
+    return this.call(async (client, options) => {
+      const stream = await client.leaseClient.leaseKeepAlive(options);
+      try {
+        return await new Promise<boolean>((resolve, reject) => {
+          stream.on('data', (response) => resolve(response.TTL !== '0'));
+          stream.on('error', reject);
+          stream.on('end', () => reject(new etcd3.EtcdWatchStreamEnded()));
+          stream.write({ ID: lease });
+        });
+      } finally {
+        stream.cancel();
+      }
+    });
   }
+
+  async revokeLease(lease: string): Promise<void> {
+    await this.call((client, options) => client.leaseClient.leaseRevoke({ ID: lease }, options));
+  }
+
+  #client(): etcd3.Etcd3 {
+    const client = this.#clients[this.#current];
+    if (!client) throw new InvalidInput('connect to etcd: no endpoint given');
+    return client;
+  }
+}
+
+interface CallOptions {
+  /** Unix time, ms. */
+  readonly deadline: number;
 }
 
 function entryOf(kv: etcd3.IKeyValue): Entry {
