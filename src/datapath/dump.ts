@@ -90,14 +90,14 @@ export function dumpMap(map: BpfMap, name: string, context: DumpContext, filter:
     );
   }
   const all = dump(map, context);
-  return all.filter(matcher(name, filter, all[0]));
+  return all.filter(matcher(name, filter, all));
 }
 
 const IP_FIELDS = ['ip', 'ip4', 'ip6', 'linkLocal', 'gateway4', 'gateway6', 'vtep', 'local', 'nextHop'];
 
-function matcher(name: string, { vni, mac, ip }: MapQuery, example: Row | undefined): (row: Row) => boolean {
+function matcher(name: string, { vni, mac, ip }: MapQuery, all: readonly Row[]): (row: Row) => boolean {
   const has = (fields: readonly string[]): boolean =>
-    example === undefined || fields.some((field) => field in example);
+    all.length === 0 || all.some((row) => fields.some((field) => field in row));
   if (vni !== undefined && !has(['vni'])) throw unfit(name, 'VNI');
   if (mac !== undefined && !has(['mac'])) throw unfit(name, 'MAC');
   if (ip !== undefined && !has(IP_FIELDS)) throw unfit(name, 'address');

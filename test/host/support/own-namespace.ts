@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+const OUTPUT = { encoding: 'utf8', stdio: 'pipe', maxBuffer: 64 * 1024 * 1024 } as const;
 const INSIDE = 'PLAIT_TEST_IN_NAMESPACE';
 
 /** Returns in the copy that runs inside; the outer one ends here with the inner one's exit code. */
@@ -24,7 +25,7 @@ export function enterOwnNamespace(moduleUrl: string): void {
 
 /** Runs shell commands, which must succeed, in this namespace; returns what they print. */
 export function sh(script: string): string {
-  return execFileSync('sh', ['-ec', script], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+  return execFileSync('sh', ['-ec', script], OUTPUT).trim();
 }
 
 /** Things to clean up, whatever becomes of the test. */
@@ -49,10 +50,7 @@ export class Scratch {
 
 /** Runs shell commands in another namespace. */
 export function shIn(netns: string, script: string): string {
-  return execFileSync('nsenter', [`--net=${netns}`, 'sh', '-ec', script], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  }).trim();
+  return execFileSync('nsenter', [`--net=${netns}`, 'sh', '-ec', script], OUTPUT).trim();
 }
 
 /** The JSON that a command prints. */

@@ -1,0 +1,173 @@
+// What a restarted agent finds and what it replaces, while two containers talk. The oracle is bpftool.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Datapath } from '../../src/datapath/datapath.js';
+import { purge } from '../../src/datapath/purge.js';
+import { addContainer, makeUnderlay, optionsIn, type TestContainer, VNI } from './support/node.js';
+import { enterOwnNamespace, json, Scratch, sh, shIn } from './support/own-namespace.js';
+
+enterOwnNamespace(import.meta.url);
+
+const test = suite('datapath: adopt');
+const scratch = new Scratch();
+const options = optionsIn(scratch);
+let dp: Datapath;
+let one: TestContainer;
+let two: TestContainer;
+
+test.before(async () => {
+  makeUnderlay();
+  dp = await Datapath.open(options);
+  one = await addContainer(dp, scratch, 1);
+  two = await addContainer(dp, scratch, 2);
+});
+test.after(() => {
+  dp.close();
+  scratch.clean();
+});
+
+interface Running {
+  programs: Record<string, number>;
+  links: Record<string, number>;
+  maps: Record<string, number>;
+}
+
+/** Kernel ids of everything pinned, by name. */
+function running(): Running {
+  const ids = (kind: string, directory: string): Record<string, number> =>
+    Object.fromEntries(
+      readdirSync(`${options.bpf}/${directory}`).map((name) => {
+        const shown = json<{ id: number }>(
+          sh(`bpftool -j ${kind} show pinned ${options.bpf}/${directory}/${name}`),
+        );
+        return [name, shown.id];
+      }),
+    );
+  return { programs: ids('prog', 'progs'), links: ids('link', 'links'), maps: ids('map', 'maps') };
+}
+
+/** Pings while `action` runs and for a while after; returns how many of how many were answered. */
+async function pingDuring(action: () => Promise<void>): Promise<{ sent: number; lost: number }> {
+  const argv = [`--net=${one.netns}`, 'ping', '-n', '-q', '-i', '0.002', '-w', '3', two.ip4];
+  const ping = spawn('nsenter', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  ping.stdout.on('data', (text: Buffer) => {
+    output += text;
+  });
+  await sleep(500);
+  await action();
+  await once(ping, 'close');
+  const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(output) ?? [];
+  return { sent: Number(sent), lost: Number(sent) - Number(received) };
+}
+
+async function reopen(more: Partial<typeof options> = {}): Promise<void> {
+  dp.close();
+  dp = await Datapath.open({ ...options, ...more });
+}
+
+test('containers of one node reach each other over IPv4 and IPv6', () => {
+  shIn(one.netns, `ping -n -q -c 1 -W 2 ${two.ip4}; ping -n -q -c 1 -W 2 fd00:10::2`);
+});
+
+test('the same object and options: nothing is touched', async () => {
+  const before = running();
+  await reopen();
+  assert.is(dp.adopted, true);
+  assert.equal(running(), before);
+  assert.equal(
+    dp.links
+      .list()
+      .map(({ ifname }) => ifname)
+      .sort(),
+    [one.hostIfname, two.hostIfname].sort(),
+  );
+});
+
+test('other options: new programs in the same links over the same maps, and no packet is lost', async () => {
+  const before = running();
+  const { sent, lost } = await pingDuring(() => reopen({ dropSamplesPerSecond: 11 }));
+  assert.ok(sent > 300, `only ${sent} were sent`);
+  assert.is(lost, 0);
+  assert.is(dp.adopted, false);
+  const after = running();
+  assert.equal(after.links, before.links);
+  assert.is(after.maps.fdb, before.maps.fdb);
+  for (const [name, id] of Object.entries(before.programs)) assert.is.not(after.programs[name], id, name);
+  const link = json<{ prog_id: number }>(
+    sh(`bpftool -j link show pinned ${options.bpf}/links/${one.hostIfname}`),
+  );
+  assert.is(link.prog_id, after.programs.from_container);
+});
+
+test('another size: the map is a new one with the same rows, and no packet is lost', async () => {
+  const rows = dp.tables.fdb.size;
+  const before = running();
+  const { lost } = await pingDuring(() => reopen({ sizes: { fdb: 1000 } }));
+  assert.is(lost, 0);
+  assert.is.not(running().maps.fdb, before.maps.fdb);
+  assert.equal([dp.tables.fdb.size, dp.tables.fdb.capacity], [rows, 1000]);
+});
+
+test('an upgrade that was killed half way is finished by the next start', async () => {
+  dp.close();
+  sh(`rm ${options.bpf}/maps/rodata ${options.bpf}/progs/from_host`);
+  dp = await Datapath.open(options);
+  assert.is(dp.adopted, false);
+  shIn(one.netns, `ping -n -q -c 1 -W 2 ${two.ip4}`);
+  await reopen();
+  assert.is(dp.adopted, true);
+});
+
+test('the pin of a host end that is gone is dropped', async () => {
+  const three = await addContainer(dp, scratch, 3);
+  dp.close();
+  sh(`ip link delete ${three.hostIfname}`);
+  dp = await Datapath.open(options);
+  assert.not(existsSync(`${options.bpf}/links/${three.hostIfname}`));
+  dp.tables.endpoints.apply([], [three.ifindex]);
+  dp.slots.release(three.ifindex);
+});
+
+test('counters follow the endpoint through a restart, and a new endpoint starts at zero', async () => {
+  const before = dp.endpointTraffic(one.ifindex);
+  await reopen();
+  shIn(one.netns, `ping -n -q -c 5 -i 0.01 -W 2 ${two.ip4}`);
+  const after = dp.endpointTraffic(one.ifindex);
+  assert.is((after?.txPackets ?? 0) - (before?.txPackets ?? 0), 5);
+  assert.is((after?.txBytes ?? 0) - (before?.txBytes ?? 0), 5 * (14 + 20 + 8 + 56));
+  const four = await addContainer(dp, scratch, 4);
+  assert.is(dp.endpointTraffic(four.ifindex)?.txPackets, 0);
+});
+
+test('the underlay device is found again, and its program follows', async () => {
+  sh('ip link add u9 mtu 1600 type veth peer name u9p; ip link set u9 up; ip link set u9p up');
+  sh('ip address delete 192.0.2.1/24 dev u1; ip address add 192.0.2.1/24 dev u9');
+  assert.is(await dp.refreshUnderlay(), true);
+  assert.equal([dp.underlay.device, dp.underlay.innerMtu], ['u9', 1550]);
+  const on = json<{ ifindex: number }>(sh(`bpftool -j link show pinned ${options.bpf}/links/from_underlay`));
+  assert.is(on.ifindex ?? dp.underlay.ifindex, dp.underlay.ifindex);
+  assert.is(await dp.refreshUnderlay(), false);
+});
+
+test('purge leaves the machine as it was', async () => {
+  await dp.gateway.apply([
+    { vni: VNI, mtu: 1450, internal: false, subnets: [{ subnet: '10.10.0.0/24', gateway: '10.10.0.254' }] },
+  ]);
+  dp.close();
+  await purge(options);
+  const links = json<{ ifname: string }[]>(sh('ip -j link show')).map(({ ifname }) => ifname);
+  assert.equal(links.sort(), ['lo', 'u1', 'u1p', 'u9', 'u9p']);
+  assert.is(sh('nft list ruleset'), '');
+  assert.not(existsSync(options.bpf));
+  assert.not.match(shIn(one.netns, 'ip -o link'), /eth0/);
+  assert.is(sh('ip -4 route show dev u9 | wc -l'), '1');
+  await purge(options);
+});
+
+test.run();
