@@ -56,7 +56,7 @@ export class DnsServers {
 
   /**
    * Serves a namespace the names of these networks. Called again with another list, it changes what is served, at
-   * once and without an interruption. The namespace's `lo` must be up.
+   * once and without an interruption. Names are answered as soon as the namespace's `lo` is up.
    *
    * @param networks ids, in order of attachment
    * @throws DnsBindError
