@@ -125,9 +125,13 @@ function canceled(store: Store, prefix: string, response: IWatchResponse): Plait
   return new StoreUnavailable(`watch ${prefix} of etcd at ${store.where}: ${reason}`);
 }
 
-/** Cancelling makes the stream emit an error, which nobody waits for any more. */
+/**
+ * Cancelling makes the stream emit an error, which nobody waits for any more. It is ended first: etcd3 takes an error
+ * of a writable stream for a broken connection, and drops every connection that this process has.
+ */
 function endStream(stream: WatchStream): void {
   stream.on('error', () => undefined);
+  stream.end();
   stream.cancel();
 }
 

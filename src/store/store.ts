@@ -184,6 +184,7 @@ export class Store {
           stream.write({ ID: lease });
         });
       } finally {
+        stream.end(); // before cancelling, see `endStream` of follow.ts
         stream.cancel();
       }
     });
