@@ -13,10 +13,14 @@ export class AgentRunning extends PlaitError {
   }
 }
 
-/** Field 22 of /proc/PID/stat, counted behind the command name, which may contain anything. */
+/**
+ * Fields 3 and 22 of /proc/PID/stat, counted behind the command name, which may contain anything. Undefined also for
+ * a killed process whose parent has not looked yet.
+ */
 async function startTime(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields === undefined || fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
 }
 
 async function livingHolder(path: string): Promise<number | undefined> {

@@ -40,9 +40,12 @@ export class Membership {
       if (!this.#isRegistered) this.#register();
     });
     this.#ping = setInterval(() => void this.#checkStore(), pingMs);
-    await this.#write().catch((error) => {
+    this.#registering = this.#write().finally(() => {
+      this.#registering = undefined;
+    });
+    await this.#registering.catch((error) => {
       if (!isTransient(error)) throw error;
-      this.#failed(error);
+      this.#lost(error);
     });
     this.#alive = keepAlive(store, node.id, {
       onAlive: () => health.contact(),
@@ -67,7 +70,7 @@ export class Membership {
   /** Leaves the lease to its end: an agent that is back within seconds never was away. */
   async close(): Promise<void> {
     clearInterval(this.#ping);
-    await this.#registering;
+    await this.#registering?.catch(() => undefined);
     await this.#alive?.close({ leave: true });
   }
 
