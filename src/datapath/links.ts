@@ -6,6 +6,12 @@ import { attachTc, BpfError, BpfLink, type BpfProgram } from 'libbpf-ts-bindings
 import type { HostEnd } from '../net/veth.js';
 import { type Pins, unpin } from './pins.js';
 
+/**
+ * For kernels without tcx (before 6.6). A filter outlives the process that made it, so one that was killed before it
+ * could pin must be replaced and not doubled: its place is always the same.
+ */
+const CLSACT_PLACE = { priority: 1, handle: 0x504c, replace: true } as const;
+
 export interface PinnedLink {
   readonly name: string;
   /** 0: the device is gone. */
@@ -38,7 +44,7 @@ export class PinnedLinks {
       }
       this.remove(name);
     }
-    const attached = attachTc(program, { ifindex, direction: 'ingress' });
+    const attached = attachTc(program, { ifindex, direction: 'ingress', ...CLSACT_PLACE });
     try {
       attached.pin(this.#pins.link(name));
     } catch (error) {

@@ -36,8 +36,9 @@ export function innerMtu(outerMtu: number, version: 4 | 6): number {
 
 export async function findUnderlay(address: string): Promise<Underlay> {
   const wanted = canonicalIp(address);
-  const links = await ipQuery<LinkAddresses>(['address', 'show'], { doing: `find address ${wanted}` });
-  const link = links.find(({ addr_info }) => addr_info.some(({ local }) => local === wanted));
+  const args = ['address', 'show', 'to', wanted];
+  const links = await ipQuery<Partial<LinkAddresses>>(args, { doing: `find address ${wanted}` });
+  const link = links.find((one): one is LinkAddresses => one.addr_info?.[0]?.local === wanted);
   if (!link) {
     throw new PlaitError('NO_UNDERLAY', `find address ${wanted}: no device of this host has it`, {
       hint: 'give an address of this host with --advertise-addr',

@@ -15,7 +15,8 @@ enterOwnNamespace(import.meta.url);
 
 const test = suite('datapath: adopt');
 const scratch = new Scratch();
-const options = optionsIn(scratch);
+const sizes = { endpoint_counters: 8 };
+const options = optionsIn(scratch, { sizes });
 let dp: Datapath;
 let one: TestContainer;
 let two: TestContainer;
@@ -108,7 +109,7 @@ test('other options: new programs in the same links over the same maps, and no p
 test('another size: the map is a new one with the same rows, and no packet is lost', async () => {
   const rows = dp.tables.fdb.size;
   const before = running();
-  const { lost } = await pingDuring(() => reopen({ sizes: { fdb: 1000 } }));
+  const { lost } = await pingDuring(() => reopen({ sizes: { ...sizes, fdb: 1000 } }));
   assert.is(lost, 0);
   assert.is.not(running().maps.fdb, before.maps.fdb);
   assert.equal([dp.tables.fdb.size, dp.tables.fdb.capacity], [rows, 1000]);
@@ -134,15 +135,28 @@ test('the pin of a host end that is gone is dropped', async () => {
   dp.slots.release(three.ifindex);
 });
 
-test('counters follow the endpoint through a restart, and a new endpoint starts at zero', async () => {
+test('counters follow the endpoint through a restart', async () => {
   const before = dp.endpointTraffic(one.ifindex);
   await reopen();
   shIn(one.netns, `ping -n -q -c 5 -i 0.01 -W 2 ${two.ip4}`);
   const after = dp.endpointTraffic(one.ifindex);
-  assert.is((after?.txPackets ?? 0) - (before?.txPackets ?? 0), 5);
-  assert.is((after?.txBytes ?? 0) - (before?.txBytes ?? 0), 5 * (14 + 20 + 8 + 56));
+  const packets = (after?.txPackets ?? 0) - (before?.txPackets ?? 0);
+  assert.ok(packets >= 5 && packets <= 8, `${packets} packets: the pings, and perhaps a neighbour probe`);
+  const bytes = (after?.txBytes ?? 0) - (before?.txBytes ?? 0);
+  assert.ok(bytes >= 5 * (14 + 20 + 8 + 56), `${bytes} bytes`);
+});
+
+test('a slot that is used again counts from zero', async () => {
   const four = await addContainer(dp, scratch, 4);
-  assert.is(dp.endpointTraffic(four.ifindex)?.txPackets, 0);
+  shIn(four.netns, `ping -n -q -c 3 -i 0.01 -W 2 ${two.ip4}`);
+  assert.ok((dp.endpointTraffic(four.ifindex)?.txPackets ?? 0) >= 3);
+  const slot = dp.slots.of(four.ifindex);
+  dp.links.detach(four.hostIfname);
+  dp.tables.endpoints.apply([], [four.ifindex]);
+  dp.slots.release(four.ifindex);
+  let stranger = 1_000_000;
+  while (dp.slots.of(stranger) !== slot) stranger++;
+  assert.is(dp.endpointTraffic(stranger)?.txPackets, 0);
 });
 
 test('the underlay device is found again, and its program follows', async () => {
