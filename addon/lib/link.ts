@@ -113,7 +113,11 @@ function placeOf(position: TcxPosition | undefined): Place {
   return ['after', position.after.native];
 }
 
-/** Attaches a sched_cls program to a device. Errors: ENODEV, EPERM, EEXIST (clsact), EINVAL (no tcx here). */
+/**
+ * Attaches a sched_cls program to a device. Errors: ENODEV; EEXIST when this very program is on the tcx hook already, or
+ * when another clsact filter has the priority and handle; EINVAL for a program of another type or where tcx was asked
+ * for and the kernel has none; ENOENT for a namespace that is not there.
+ */
 export function attachTc(program: BpfProgram, options: AttachTcOptions): BpfLink {
   const { ifindex, direction, netns, mode = 'auto' } = options;
   if (mode !== 'auto' && mode !== 'tcx' && mode !== 'clsact') {

@@ -1,13 +1,16 @@
+import { skbContext, xdpContext } from './context.js';
 import { type NativeProgram, native } from './native.js';
 import type { ProgramInfo } from './types.js';
 
 export interface TestRunOptions {
   /** The packet, from its Ethernet header; the kernel wants at least 14 bytes for skb and XDP programs. */
   data: Uint8Array;
-  /** Runs in a row, 1 by default; all but the packet's first state are the kernel's to keep, see the README. */
+  /** Runs in a row, 1 by default. The packet is not reset in between: each run sees what the one before left. */
   repeat?: number;
-  /** struct __sk_buff (skbContext()) or struct xdp_md (xdpContext()). */
+  /** struct __sk_buff (skbContext()) or struct xdp_md (xdpContext()); wins over ifindex. */
   ctx?: Uint8Array;
+  /** The device that it seems to come from; short for a ctx that says just that. */
+  ifindex?: number;
   /** Room for the packet that comes out, in bytes; 512 more than went in by default, 0 to drop it. */
   dataOutSize?: number;
   /** Network namespace in which ifindex numbers and redirects are looked up. */
@@ -74,9 +77,16 @@ export class BpfProgram {
 
   /** Runs the program on a packet, in the kernel, without a device (BPF_PROG_TEST_RUN). Blocks while it runs. */
   testRun(options: TestRunOptions): TestRunResult {
-    const { data, ctx, repeat = 1, netns } = options;
+    const { data, repeat = 1, netns } = options;
+    const ctx = options.ctx ?? this.#contextOf(options);
     const room = options.dataOutSize ?? (data?.length ?? 0) + growth;
     return this.#native.testRun(data, ctx, repeat, room, netns);
+  }
+
+  #contextOf({ data, ifindex }: TestRunOptions): Uint8Array | undefined {
+    if (ifindex === undefined) return undefined;
+    if (this.type !== 'xdp') return skbContext({ ifindex, ingressIfindex: ifindex });
+    return xdpContext({ dataEnd: data.length, ingressIfindex: ifindex });
   }
 
   /** Pins at `path` on a mounted bpffs. */

@@ -20,6 +20,7 @@ constexpr int kBurst = 1024;
 
 struct Poller {
   uv_poll_t handle{};
+  Poller** owner = nullptr;  // where the JavaScript object points here; either may go first
   ring_buffer* ring = nullptr;
   Napi::FunctionReference on_record;
   napi_env env = nullptr;
@@ -46,6 +47,7 @@ void OnClosed(uv_handle_t* handle) {
 void Close(Poller* poller) {
   if (poller->closing) return;
   poller->closing = true;
+  *poller->owner = nullptr;
   uv_poll_stop(&poller->handle);
   poller->on_record.Reset();
   if (poller->context) napi_async_destroy(poller->env, poller->context);
@@ -122,7 +124,6 @@ class RingBufferWrap : public Napi::ObjectWrap<RingBufferWrap> {
   void CloseOnce() {
     if (!poller_) return;
     Close(poller_);
-    poller_ = nullptr;
     Unref();
   }
 
@@ -155,6 +156,7 @@ RingBufferWrap::RingBufferWrap(const Napi::CallbackInfo& info) : Napi::ObjectWra
   napi_add_async_cleanup_hook(env, OnEnvironmentEnd, poller.get(), &poller->hook);
   uv_unref(reinterpret_cast<uv_handle_t*>(&poller->handle));
   uv_poll_start(&poller->handle, UV_READABLE, OnReadable);
+  poller->owner = &poller_;
   poller_ = poller.release();
   Ref();  // until close(): a reader whose object nobody keeps goes on reading
 }

@@ -71,7 +71,7 @@ function order(): number[] {
 }
 
 const tcx = features.tcx();
-if (!tcx) console.log('skipped the tests of tcx: this kernel has none (before Linux 6.6)');
+if (!tcx) console.log('SKIP tcx: this kernel has none (since Linux 6.6)');
 const tcxTest = tcx ? test : test.skip;
 
 for (const mode of ['tcx', 'clsact'] as const) {
@@ -159,6 +159,12 @@ tcxTest('tcx programs run in the order that was asked for', () => {
   );
   for (const link of [before, after, first, middle, last]) link.close();
   assert.equal(order(), []);
+});
+
+tcxTest('one program stands only once on a hook', () => {
+  const link = attach('count_green');
+  failsWith('EEXIST', () => attach('count_green'));
+  link.close();
 });
 
 tcxTest('a program that drops hides the packets from the later ones', () => {

@@ -1,0 +1,17 @@
+// Runs each test file in a process of its own, with a time limit. Needs root, clang, bpftool and iproute2.
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const limitMs = 60_000;
+const directory = fileURLToPath(new URL('../dist/test/', import.meta.url));
+const files = readdirSync(directory).filter((name) => name.endsWith('.test.js'));
+
+const failed = files.filter((name) => {
+  const { status } = spawnSync(process.execPath, [directory + name], { stdio: 'inherit', timeout: limitMs });
+  return status !== 0;
+});
+console.log(
+  `${files.length - failed.length} passed, ${failed.length} failed${failed.map((f) => ` ${f}`).join('')}`,
+);
+process.exitCode = failed.length > 0 || files.length === 0 ? 1 : 0;
