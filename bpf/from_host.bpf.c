@@ -63,6 +63,8 @@ static __always_inline int handle(struct __sk_buff *skb, struct frame *frame)
 	__be16 proto = skb->protocol;
 	int err;
 
+	if (skb->vlan_present || is_vlan(proto))
+		return -DROP_VLAN;
 	if (!pull(skb, sizeof(*eth) + (proto == bpf_htons(ETH_P_IPV6) ? sizeof(struct ipv6hdr) : sizeof(struct iphdr))))
 		return -DROP_TRUNCATED;
 	err = read_destination(skb, proto, &to);

@@ -59,6 +59,17 @@ static __always_inline int read_inner(struct __sk_buff *skb, struct arrival *arr
 	return GO_ON;
 }
 
+/* The option is read as volatile, or the compiler takes its default for the truth. */
+static __always_inline bool is_own6(const struct in6_addr *addr)
+{
+	const volatile __be32 *own = vtep_addr6.w;
+	const __be32 *word = addr->in6_u.u6_addr32;
+
+	if (!(own[0] | own[1] | own[2] | own[3]))
+		return false;
+	return !((word[0] ^ own[0]) | (word[1] ^ own[1]) | (word[2] ^ own[2]) | (word[3] ^ own[3]));
+}
+
 static __always_inline int read_underlay4(struct __sk_buff *skb, struct arrival *arrival)
 {
 	const __u32 want = sizeof(struct ethhdr) + OVERHEAD4;
@@ -111,7 +122,7 @@ static __always_inline int read_underlay6(struct __sk_buff *skb, struct arrival 
 		return PASS;
 	if (ip6->nexthdr != IPPROTO_UDP || udp->dest != bpf_htons(vxlan_port))
 		return PASS;
-	if (!addr_equal(&ip6->daddr, (const void *)vtep_addr6.w) || addr_is_zero(&ip6->daddr))
+	if (!is_own6(&ip6->daddr))
 		return PASS;
 	if (!pull(skb, want))
 		return -DROP_TRUNCATED;

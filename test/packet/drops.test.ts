@@ -1,0 +1,101 @@
+/* What a drop leaves behind for people: a counter always, a sample while the budget lasts. Also: how big programs are. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ringBuffer } from 'libbpf-ts-bindings';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type DropEvent, DropReason, dropEventCodec, Hook } from '../../src/datapath/types.gen.js';
+import { alice, bob, node, PORT, peer, VNI } from './support/actors.js';
+import { patch } from './support/bytes.js';
+import { type Program, TestDatapath } from './support/datapath.js';
+import { eth, ipv4, Protocol, udp, vxlan } from './support/frames.js';
+
+const test = suite('drops');
+const BUDGET = 5;
+const datapath = await TestDatapath.load({ drop_samples_per_second: BUDGET });
+const samples: DropEvent[] = [];
+const reader = ringBuffer(datapath.map('drop_events'), (record) =>
+  samples.push(dropEventCodec.decode(record)),
+);
+test.after(() => {
+  reader.close();
+  datapath.close();
+});
+
+const frame = eth(
+  bob.mac,
+  alice.mac,
+  'ipv4',
+  ipv4({ from: bob.ip4, to: bob.ip4, protocol: Protocol.udp }, udp(7, 7, Buffer.alloc(400, 0x61))),
+);
+
+/** Runs `action` and waits for its samples. */
+async function sampled(action: () => void, count: number): Promise<DropEvent[]> {
+  samples.length = 0;
+  action();
+  for (let i = 0; i < 100 && samples.length < count; i++) await sleep(10);
+  return [...samples];
+}
+
+test('a sample says what was dropped, where, why and how it began', async () => {
+  const [event] = await sampled(() => datapath.run('from_container', frame), 1);
+  assert.ok(event);
+  assert.equal(
+    { ...event, timeNs: 0n, head: [] },
+    {
+      timeNs: 0n,
+      reason: DropReason.SPOOFED_IP,
+      hook: Hook.CONTAINER,
+      ifindex: alice.ifindex,
+      vni: VNI,
+      len: frame.length,
+      captured: 96,
+      head: [],
+    },
+  );
+  assert.ok(Buffer.from(event.head).equals(frame.subarray(0, 96)));
+  assert.ok(event.timeNs > 0n);
+});
+
+test('a short packet is captured whole', async () => {
+  const short = patch(frame.subarray(0, 34), 6, [2, 0, 0, 0, 0, 9]);
+  const [event] = await sampled(() => datapath.run('from_container', short), 1);
+  assert.is(event?.captured, 34);
+  assert.is(event?.reason, DropReason.SPOOFED_MAC);
+  assert.ok(Buffer.from(event?.head ?? []).equals(Buffer.concat([short, Buffer.alloc(62)])));
+});
+
+test('the VNI of a packet from the underlay is told as soon as it is known', async () => {
+  const outer = { from: '192.0.2.66', to: node.ip4, protocol: Protocol.udp };
+  const packet = eth(node.mac, peer.mac, 'ipv4', ipv4(outer, udp(50000, PORT, vxlan(VNI, frame))));
+  const [event] = await sampled(() => datapath.run('from_underlay', packet), 1);
+  assert.equal([event?.reason, event?.hook, event?.vni], [DropReason.UNLISTED_SENDER, Hook.UNDERLAY, VNI]);
+});
+
+test('a flood of drops is counted in full and sampled within the budget', async () => {
+  await sleep(1100); /* a new second */
+  const times = 500;
+  let counted = 0;
+  const events = await sampled(() => {
+    for (let i = 0; i < times; i++) counted += datapath.run('from_container', frame).drops.length;
+  }, BUDGET);
+  assert.is(counted, times);
+  assert.ok(events.length >= BUDGET, 'some are sampled');
+  /* The run may cross into another second, and may move to another CPU, each with a budget of its own. */
+  assert.ok(events.length <= BUDGET * 8, `${events.length} samples of ${times} drops`);
+});
+
+/* Room to grow without noticing is what this takes away; the kernel's limit is a million. `make verify` prints them. */
+for (const [program, limit] of [
+  ['from_container', 12000],
+  ['from_underlay', 4000],
+  ['from_host', 4000],
+  ['from_vxlan', 2000],
+] as [Program, number][]) {
+  test(`${program} is verified in at most ${limit} instructions`, () => {
+    const instructions = datapath.verifiedInstructions(program);
+    assert.ok(instructions > 100, 'the kernel says how many');
+    assert.ok(instructions <= limit, `${instructions} instructions`);
+  });
+}
+
+test.run();

@@ -1,0 +1,36 @@
+/* Assertions that every packet test shares. */
+import * as assert from 'uvu/assert';
+import type { Program, Run, RunOptions, TestDatapath } from './datapath.js';
+
+/** Shorter IP frames are refused by the test run itself (EINVAL, since Linux 6.18 at the latest). */
+export const SHORTEST_IPV4 = 34;
+export const SHORTEST_IPV6 = 54;
+
+/** Dropped, for this reason alone, counted once, and left as it came. */
+export function assertDropped(run: Run, reason: string, frame: Uint8Array, what: string): void {
+  assert.equal({ verdict: run.verdict, drops: run.drops }, { verdict: 'drop', drops: [reason] }, what);
+  assert.equal(run.events, [], `${what}: nothing else is counted`);
+  assert.ok(run.out.equals(frame), `${what}: the frame is untouched`);
+}
+
+/** Left to the kernel's stack, untouched and uncounted. */
+export function assertPassed(run: Run, frame: Uint8Array, what: string): void {
+  assert.equal({ ...run, out: [] }, { verdict: 'next', out: [], drops: [], events: [] }, what);
+  assert.ok(run.out.equals(frame), `${what}: the frame is untouched`);
+}
+
+/**
+ * Runs `frame` and wants it forwarded and counted as `event`. Also the precondition of the hostile rows: what they
+ * spoil is good before.
+ */
+export function assertForwarded(
+  datapath: TestDatapath,
+  program: Program,
+  frame: Uint8Array,
+  events: readonly string[],
+  options: RunOptions = {},
+): Buffer {
+  const run = datapath.run(program, frame, options);
+  assert.equal({ ...run, out: [] }, { verdict: 'redirect', out: [], drops: [], events });
+  return run.out;
+}
