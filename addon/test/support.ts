@@ -39,12 +39,15 @@ export function temporaryDirectory(cleanup: Cleanup): string {
   return path;
 }
 
+export function compileFile(source: string, output: string): void {
+  const includes = `/usr/include/${run('gcc', '-print-multiarch').trim()}`;
+  run('clang', '-O2', '-g', '-Wall', '-Werror', '-target', 'bpf', '-I', includes, '-c', source, '-o', output);
+}
+
 /** Compiles test/bpf/NAME.bpf.c. */
 export function compile(cleanup: Cleanup, name: string): string {
   const output = join(temporaryDirectory(cleanup), `${name}.bpf.o`);
-  const includes = `/usr/include/${run('gcc', '-print-multiarch').trim() || `${process.arch}-linux-gnu`}`;
-  const flags = ['-O2', '-g', '-Wall', '-Werror', '-target', 'bpf', '-I', includes];
-  run('clang', ...flags, '-c', join(sources, `${name}.bpf.c`), '-o', output);
+  compileFile(join(sources, `${name}.bpf.c`), output);
   return output;
 }
 
