@@ -61,7 +61,7 @@ check_node() {
 # No dependency needs its install script; the addon is compiled by the build.
 install_modules() {
   local stamp=node_modules/.plait-lock-sha256 want
-  want=$(sha256sum package-lock.json addon/package.json | sha256sum)
+  want=$(sha256sum package-lock.json)
   if [[ -e $stamp && $(<"$stamp") == "$want" ]]; then
     say "node modules: nothing to do"
     return
