@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { enumSource } from '../lib/generate-enum.js';
 import { Btf, generateTypes, openObject } from '../lib/index.js';
 import { Color, type Flow, flowCodec, flowKeyCodec } from './fixtures/basic.gen.js';
 import { bpftool, Cleanup, compile, failsWith, run, temporaryDirectory } from './support.js';
@@ -74,6 +75,75 @@ test('generated codecs and those made at run time agree with what bpftool makes 
   const counted = { rx_packets: 2 ** 40, balance: -5, ip4: swap32(0x0a000002), label: 'web', is_open: true };
   assert.equal(row?.formatted.value, { ...counted, pad: [0, 0, 0], color: 'COLOR_BLUE' });
   object.close();
+});
+
+const enums: [about: string, name: string, values: [string, bigint][], expected: RegExp][] = [
+  [
+    'a single name loses what it shares with its enum',
+    'link_flags',
+    [['LINK_UP', 1n]],
+    /LinkFlags = \{\n {2}UP: 1,/,
+  ],
+  [
+    'names without a shared word stay whole',
+    'mix',
+    [
+      ['ONE', 1n],
+      ['TWO', 2n],
+    ],
+    /Mix = \{\n {2}ONE: 1,\n {2}TWO: 2,/,
+  ],
+  [
+    'a plural at the end is a count',
+    'hit',
+    [
+      ['HIT_A', 0n],
+      ['HIT_B', 1n],
+      ['HITS', 2n],
+    ],
+    /hitCount = 2;/,
+  ],
+  [
+    'a plural that counts nothing is a value',
+    'hit',
+    [
+      ['HIT_A', 0n],
+      ['HITS', 7n],
+    ],
+    /HITS: 7,/,
+  ],
+  [
+    'a name that would begin with a digit is quoted',
+    'rate',
+    [
+      ['RATE_10G', 0n],
+      ['RATE_40G', 1n],
+    ],
+    /'40G': 1,/,
+  ],
+  [
+    'negative values stay',
+    'sign',
+    [
+      ['SIGN_MINUS', -1n],
+      ['SIGN_PLUS', 1n],
+    ],
+    /MINUS: -1,/,
+  ],
+];
+for (const [about, name, values, expected] of enums) {
+  test(`of an enum, ${about}`, () => {
+    const pairs = values.map(([label, value]) => ({ name: label, value }));
+    assert.match(enumSource({ kind: 'enum', name, size: 4, signed: true, values: pairs }), expected);
+  });
+}
+
+test('enums of 64 bits become bigints', () => {
+  const values = [{ name: 'WIDE_A', value: 1n << 40n }];
+  assert.match(
+    enumSource({ kind: 'enum', name: 'wide', size: 8, signed: false, values }),
+    /A: 1099511627776n,/,
+  );
 });
 
 test('types are found by their C names', () => {
