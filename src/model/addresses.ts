@@ -28,7 +28,7 @@ export interface Addr {
 
 export const NO_ADDR: Addr = { w: [0, 0, 0, 0] };
 
-/** GATEWAY_MAC of bpf/lib/types.h. */
+/** gateway_mac of bpf/lib/ethernet.h. */
 export const GATEWAY_MAC = '02:50:4c:41:49:54';
 
 const WORD = 0xffffffffn;
@@ -149,10 +149,12 @@ export function formatAddr(addr: Addr): string {
 
 /** Bytes of `aa:bb:cc:dd:ee:ff` (either case). */
 export function parseMac(text: string): Uint8Array {
-  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text)) {
+  if (!/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/i.test(text)) {
     throw new InvalidInput(`parse mac ${JSON.stringify(text)}: not six hexadecimal pairs with colons`);
   }
-  return Uint8Array.from(text.split(':'), (pair) => Number.parseInt(pair, 16));
+  const mac = new Uint8Array(6);
+  for (let i = 0; i < 6; i++) mac[i] = Number.parseInt(text.slice(i * 3, i * 3 + 2), 16);
+  return mac;
 }
 
 export function formatMac(mac: Uint8Array): string {
@@ -181,10 +183,11 @@ export function randomMac(): string {
 }
 
 /** The link-local address that a kernel makes of a MAC (RFC 4291, appendix A: modified EUI-64). */
-export function linkLocal(mac: string): Ip {
-  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = parseMac(mac);
-  const host = [a ^ 0x02, b, c, 0xff, 0xfe, d, e, f];
-  return fromBytes(6, [0xfe, 0x80, 0, 0, 0, 0, 0, 0, ...host]);
+export function linkLocal(mac: Uint8Array): Addr {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = mac;
+  const high = (((a ^ 0x02) << 24) | (b << 16) | (c << 8) | 0xff) >>> 0;
+  const low = ((0xfe << 24) | (d << 16) | (e << 8) | f) >>> 0;
+  return { w: [0xfe800000, 0, high, low] };
 }
 
 /** A random /64 under fd00::/8 (RFC 4193 section 3.2.1: 40 random bits; our subnet id is random too). */

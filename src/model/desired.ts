@@ -10,16 +10,10 @@
  * Rows follow from records and attachments, not from the order in which news of them came; a node that is
  * silent keeps its rows (a fault of the control plane must not become an outage).
  */
+import { parseMac } from './addresses.js';
 import { ClaimTable } from './claims.js';
 import { Flood } from './flood.js';
-import {
-  endpointNeighbors,
-  endpointRow,
-  fdbKey,
-  gatewayNeighbors,
-  networkRow,
-  subnetRows,
-} from './recordRows.js';
+import { endpointNeighbors, endpointRow, gatewayNeighbors, networkRow, subnetRows } from './recordRows.js';
 import { type Endpoint, EXTERNAL_NODE, type Network } from './records.js';
 import type { Attachment, RowChanges, TableName, TableTypes } from './rows.js';
 import type { ClusterView, Dirty } from './view.js';
@@ -201,22 +195,36 @@ export class DesiredRows {
   #claimLocal(network: Network, endpoint: Endpoint, attachment: Attachment): Release[] {
     const { fdb, neighbors, endpoints } = this.#tables;
     const { ifindex, slot } = attachment;
-    this.#flood.addLocal(network.vni, endpoint.id, attachment);
+    const { vni } = network;
+    const mac = parseMac(endpoint.mac);
+    this.#flood.addLocal(vni, endpoint.id, attachment);
     return [
-      () => this.#flood.removeLocal(network.vni, endpoint.id),
-      claim(endpoints, endpoint.id, [[ifindex, endpointRow(network, endpoint, attachment)]]),
-      claim(fdb, endpoint.id, [[fdbKey(network, endpoint), { ifindex, slot }]]),
-      claim(neighbors, endpoint.id, endpointNeighbors(network, endpoint)),
+      () => this.#flood.removeLocal(vni, endpoint.id),
+      claim(endpoints, endpoint.id, [[ifindex, endpointRow(network, endpoint, mac, attachment)]]),
+      claim(fdb, endpoint.id, [
+        [
+          { vni, mac },
+          { ifindex, slot },
+        ],
+      ]),
+      claim(neighbors, endpoint.id, endpointNeighbors(network, endpoint, mac)),
     ];
   }
 
   #claimRemote(network: Network, endpoint: Endpoint, vtep: string): Release[] {
     const { fdb, neighbors } = this.#tables;
-    const slot = this.#flood.addRemote(network.vni, vtep);
+    const { vni } = network;
+    const mac = parseMac(endpoint.mac);
+    const slot = this.#flood.addRemote(vni, vtep);
     return [
-      () => this.#flood.removeRemote(network.vni, vtep),
-      claim(fdb, endpoint.id, [[fdbKey(network, endpoint), { ifindex: 0, slot }]]),
-      claim(neighbors, endpoint.id, endpointNeighbors(network, endpoint)),
+      () => this.#flood.removeRemote(vni, vtep),
+      claim(fdb, endpoint.id, [
+        [
+          { vni, mac },
+          { ifindex: 0, slot },
+        ],
+      ]),
+      claim(neighbors, endpoint.id, endpointNeighbors(network, endpoint, mac)),
     ];
   }
 

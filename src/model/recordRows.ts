@@ -16,7 +16,6 @@ import {
   type Attachment,
   ENDPOINT_INTERNAL,
   type EndpointRow,
-  type FdbKey,
   type Neighbor,
   type NeighborKey,
   type NetworkRow,
@@ -26,29 +25,33 @@ import {
 
 const V4_MAPPED_BITS = 96;
 
-export function fdbKey(network: Network, endpoint: Endpoint): FdbKey {
-  return { vni: network.vni, mac: parseMac(endpoint.mac) };
-}
-
 /** Every address of the endpoint answers with its MAC, its link-local one included. */
-export function endpointNeighbors(network: Network, endpoint: Endpoint): [NeighborKey, Neighbor][] {
-  const mac = parseMac(endpoint.mac);
-  const addresses = [...endpoint.addresses.map(parseIp), linkLocal(endpoint.mac)];
-  return addresses.map((ip) => [{ vni: network.vni, addr: toAddr(ip) }, { mac }]);
+export function endpointNeighbors(
+  network: Network,
+  endpoint: Endpoint,
+  mac: Uint8Array,
+): [NeighborKey, Neighbor][] {
+  const addrs = [...endpoint.addresses.map((text) => toAddr(parseIp(text))), linkLocal(mac)];
+  return addrs.map((addr) => [{ vni: network.vni, addr }, { mac }]);
 }
 
 /** The row of the host end that the endpoint's frames come from. */
-export function endpointRow(network: Network, endpoint: Endpoint, attachment: Attachment): EndpointRow {
+export function endpointRow(
+  network: Network,
+  endpoint: Endpoint,
+  mac: Uint8Array,
+  attachment: Attachment,
+): EndpointRow {
   const addresses = endpoint.addresses.map(parseIp);
   return {
     vni: network.vni,
     slot: attachment.slot,
     flags: flagsOf(network),
     mtu: network.mtu,
-    mac: parseMac(endpoint.mac),
+    mac,
     ip4: Number(firstOf(addresses, 4)?.value ?? 0n),
     ip6: addrOrNone(firstOf(addresses, 6)),
-    linkLocal: toAddr(linkLocal(endpoint.mac)),
+    linkLocal: linkLocal(mac),
   };
 }
 
