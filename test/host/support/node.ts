@@ -36,7 +36,6 @@ export async function addContainer(dp: Datapath, scratch: Scratch, n: number): P
   const mac = `02:00:00:00:00:${n.toString(16).padStart(2, '0')}`;
   const [ip4, ip6] = [`10.10.0.${n}`, `fd00:10::${n.toString(16)}`];
   const host = hostIfname(`container ${n} of ${process.pid}`);
-  const local = linkLocal(mac);
   const ifindex = await createVeth({
     hostIfname: host,
     ifname: 'eth0',
@@ -61,7 +60,7 @@ export async function addContainer(dp: Datapath, scratch: Scratch, n: number): P
         mac: bytes,
         ip4: Number(parseIp(ip4).value),
         ip6: toAddr(parseIp(ip6)),
-        linkLocal: toAddr(local),
+        linkLocal: linkLocal(bytes),
       },
     ],
   ]);
