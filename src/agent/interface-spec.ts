@@ -1,5 +1,5 @@
 /* What a container's interface looks like, from its records. Pure. */
-import { contains, formatAddr, linkLocal, parseCidr, parseIp, parseMac } from '../model/addresses.js';
+import { contains, formatIp, linkLocal, parseCidr, parseIp } from '../model/addresses.js';
 import type { Endpoint, Network } from '../model/records.js';
 import type { VethSpec } from '../net/veth.js';
 import type { JournalEntry } from './journal.js';
@@ -14,7 +14,7 @@ export function interfaceSpec(entry: JournalEntry, endpoint: Endpoint, network: 
     mtu: network.mtu,
     addresses: endpoint.addresses.map((address) => `${address}/${prefixLength(address, network)}`),
     // Without an IPv6 address IPv6 may be switched off in the namespace, and even this one would be refused.
-    linkLocal: hasIpv6 ? formatAddr(linkLocal(parseMac(endpoint.mac))) : undefined,
+    linkLocal: hasIpv6 ? formatIp(linkLocal(endpoint.mac)) : undefined,
     gateways: network.internal ? [] : gatewaysFor(endpoint, network),
   };
 }

@@ -183,7 +183,13 @@ export function randomMac(): string {
 }
 
 /** The link-local address that a kernel makes of a MAC (RFC 4291, appendix A: modified EUI-64). */
-export function linkLocal(mac: Uint8Array): Addr {
+export function linkLocal(mac: string): Ip {
+  const { w } = linkLocalAddr(parseMac(mac));
+  return { version: 6, value: w.reduce((value, word) => (value << 32n) | BigInt(word), 0n) };
+}
+
+/** The same in the form of the maps. */
+export function linkLocalAddr(mac: Uint8Array): Addr {
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = mac;
   const high = (((a ^ 0x02) << 24) | (b << 16) | (c << 8) | 0xff) >>> 0;
   const low = ((0xfe << 24) | (d << 16) | (e << 8) | f) >>> 0;

@@ -4,7 +4,7 @@ import {
   GATEWAY_MAC,
   type Ip,
   type IpVersion,
-  linkLocal,
+  linkLocalAddr,
   NO_ADDR,
   parseCidr,
   parseIp,
@@ -31,7 +31,7 @@ export function endpointNeighbors(
   endpoint: Endpoint,
   mac: Uint8Array,
 ): [NeighborKey, Neighbor][] {
-  const addrs = [...endpoint.addresses.map((text) => toAddr(parseIp(text))), linkLocal(mac)];
+  const addrs = [...endpoint.addresses.map((text) => toAddr(parseIp(text))), linkLocalAddr(mac)];
   return addrs.map((addr) => [{ vni: network.vni, addr }, { mac }]);
 }
 
@@ -51,7 +51,7 @@ export function endpointRow(
     mac,
     ip4: Number(firstOf(addresses, 4)?.value ?? 0n),
     ip6: addrOrNone(firstOf(addresses, 6)),
-    linkLocal: linkLocal(mac),
+    linkLocal: linkLocalAddr(mac),
   };
 }
 

@@ -160,7 +160,7 @@ for (const [mac, address] of [
   ['00:00:00:00:00:01', 'fe80::200:ff:fe00:1'],
 ] as const) {
   addresses(`the link-local address of ${mac} is ${address}`, () =>
-    assert.is(formatAddr(linkLocal(parseMac(mac))), address),
+    assert.is(formatIp(linkLocal(mac)), address),
   );
 }
 
