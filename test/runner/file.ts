@@ -39,7 +39,7 @@ function judge({ output, code, timedOut }: Exit): Omit<FileResult, 'milliseconds
   };
   // uvu writes its dots without a line break, so that what a test prints may follow them.
   const lines = (prefix: string): string[] =>
-    [...output.matchAll(new RegExp(`^[•✘\\s]*${prefix} (.*)$`, 'gm'))].map((match) => match[1] ?? '');
+    [...output.matchAll(new RegExp(`(?:^|[•✘] |  )${prefix} (.*)$`, 'gm'))].map((match) => match[1] ?? '');
 
   const skips = lines('SKIP');
   const total = count('Total');
