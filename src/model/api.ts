@@ -79,7 +79,11 @@ const declaredSchema = z.strictObject({
   aliases: z.array(name).optional(),
   labels: labels.optional(),
 });
-export const declareSchema = z.union([declaredSchema, z.array(declaredSchema).min(1)]);
+/** One or many. Not a union: a union says nothing about which field is wrong. */
+export const declareSchema = z.preprocess(
+  (value) => (Array.isArray(value) ? value : [value]),
+  z.array(declaredSchema).min(1, { error: 'give at least one endpoint' }),
+);
 /** An endpoint that no agent attaches: it lives behind a VTEP that speaks plain VXLAN. */
 export type DeclareRequest = z.infer<typeof declaredSchema>;
 

@@ -61,7 +61,7 @@ function addEndpointRoutes(server: FastifyInstance, backend: Backend): void {
   });
   server.post('/v1/endpoints/declared', async (request, reply) => {
     const asked = parseRequest(api.declareSchema, request.body, 'declare endpoint');
-    return reply.status(201).send(await backend.declare(Array.isArray(asked) ? asked : [asked]));
+    return reply.status(201).send(await backend.declare(asked));
   });
   server.get<ByRef>('/v1/endpoints/:ref', (request) => backend.endpoint(request.params.ref));
   server.delete<ByRef>('/v1/endpoints/:ref', (request) => backend.removeEndpoint(request.params.ref));

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { DifferenceAnswer, StatusAnswer, VerifyAnswer } from '../../model/api.js';
+import type { DifferenceAnswer, MapAnswer, StatusAnswer, VerifyAnswer } from '../../model/api.js';
 import { paint } from '../../output/colour.js';
 import { exitCodes } from '../../output/errors.js';
 import { print, printJson, warn } from '../../output/print.js';
@@ -38,11 +38,19 @@ function formatStatus(status: StatusAnswer): string {
     ['nodes', `${nodes.ready} ready, ${nodes.down > 0 ? paint(`${nodes.down} down`, 'red') : '0 down'}`],
     ['networks', `${networks.total}, ${networks.live} live here`],
     ['endpoints', `${endpoints.known} known, ${endpoints.local} local`],
-    ['maps', status.maps.map(({ name, entries }) => `${name} ${entries}`).join(', ')],
+    ['maps', describeMaps(status)],
     ['drops', String(status.drops)],
     ['pending', `${pending.rows} rows for the maps, ${pending.writes} writes for etcd`],
   ];
   return formatLines(lines.map(([what, value]) => [`${what}:`, value]));
+}
+
+/** How near to full the fullest one is: what a full map cannot hold, nobody reaches. */
+function describeMaps({ maps }: StatusAnswer): string {
+  const share = ({ entries, maxEntries }: MapAnswer) => entries / (maxEntries ?? Number.POSITIVE_INFINITY);
+  const [fullest] = maps.filter(({ type }) => type === 'hash').sort((a, b) => share(b) - share(a));
+  if (!fullest) return String(maps.length);
+  return `${maps.length}, the fullest is ${fullest.name} with ${fullest.entries} of ${fullest.maxEntries} entries`;
 }
 
 function describeEtcd({ etcd }: StatusAnswer): string {
