@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import type { Datapath, DatapathOptions } from '../../../src/datapath/datapath.js';
-import { linkLocal, parseIp, parseMac, toAddr } from '../../../src/model/addresses.js';
+import { linkLocalAddr, parseIp, parseMac, toAddr } from '../../../src/model/addresses.js';
 import { createVeth, hostIfname } from '../../../src/net/veth.js';
 import { type Scratch, sh } from './own-namespace.js';
 
@@ -60,7 +60,7 @@ export async function addContainer(dp: Datapath, scratch: Scratch, n: number): P
         mac: bytes,
         ip4: Number(parseIp(ip4).value),
         ip6: toAddr(parseIp(ip6)),
-        linkLocal: linkLocal(bytes),
+        linkLocal: linkLocalAddr(bytes),
       },
     ],
   ]);
