@@ -22,7 +22,11 @@ static __always_inline int read_packet(struct __sk_buff *skb, struct arrival *ar
 		verdict = read_underlay6(skb, arrival);
 	else
 		verdict = PASS;
-	return verdict == GO_ON ? read_inner(skb, arrival) : verdict;
+	if (verdict)
+		return verdict;
+	if (beyond_us(skb, arrival))
+		return PASS;
+	return read_inner(skb, arrival);
 }
 
 static __always_inline int handle(struct __sk_buff *skb, struct frame *frame)

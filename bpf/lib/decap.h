@@ -35,6 +35,17 @@ static __always_inline __u64 decap_l3(__be16 inner_proto)
 	return inner_proto == bpf_htons(ETH_P_IPV6) ? BPF_F_ADJ_ROOM_DECAP_L3_IPV6 : BPF_F_ADJ_ROOM_DECAP_L3_IPV4;
 }
 
+/*
+ * Before 6.3 skb->protocol stays the outer family's, and the veth would have a GSO packet of the other family
+ * segmented as what it is not, and TCP stalls: those take the slow path there.
+ */
+static __always_inline bool beyond_us(const struct __sk_buff *skb, const struct arrival *arrival)
+{
+	const __be16 proto = arrival->inner.h_proto;
+
+	return !decap_l3_flags && skb->gso_size && is_ip(proto) && proto != skb->protocol;
+}
+
 static __always_inline long shrink(struct __sk_buff *skb, const struct arrival *arrival)
 {
 	const __u64 flags = DECAP_FLAGS | decap_l3(arrival->inner.h_proto);
