@@ -8,13 +8,18 @@ import type { Table } from './table.js';
 import type { Endpoint } from './types.gen.js';
 
 export class EndpointSlots {
+  readonly #endpoints: Table<number, Endpoint>;
   readonly #counters: BpfMap;
   readonly #slots: Slots;
   readonly #byIfindex = new Map<number, number>();
+  /** Holders from before this agent, who may be gone without anybody having said so. */
+  #recovered: number[];
 
   constructor(endpoints: Table<number, Endpoint>, counters: BpfMap) {
+    this.#endpoints = endpoints;
     this.#counters = counters;
     for (const [ifindex, { slot }] of endpoints.entries()) this.#byIfindex.set(ifindex, slot);
+    this.#recovered = [...this.#byIfindex.keys()];
     this.#slots = new Slots(0, counters.maxEntries, this.#byIfindex.values());
   }
 
@@ -22,7 +27,7 @@ export class EndpointSlots {
   of(ifindex: number): number {
     const known = this.#byIfindex.get(ifindex);
     if (known !== undefined) return known;
-    const slot = this.#slots.take();
+    const slot = this.#slots.take() ?? this.#reclaim();
     if (slot === undefined) {
       const limit = this.#counters.maxEntries;
       throw new PlaitError('ENDPOINTS_FULL', `attach endpoint: this node has ${limit} already, its most`);
@@ -30,6 +35,13 @@ export class EndpointSlots {
     zeroCounters(this.#counters, slot);
     this.#byIfindex.set(ifindex, slot);
     return slot;
+  }
+
+  /** Takes back what endpoints without a row have; only those recovered, others may be waiting for theirs. */
+  #reclaim(): number | undefined {
+    for (const ifindex of this.#recovered) if (!this.#endpoints.has(ifindex)) this.release(ifindex);
+    this.#recovered = [];
+    return this.#slots.take();
   }
 
   release(ifindex: number): void {

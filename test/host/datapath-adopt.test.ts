@@ -157,6 +157,20 @@ test('a slot that is used again counts from zero', async () => {
   let stranger = 1_000_000;
   while (dp.slots.of(stranger) !== slot) stranger++;
   assert.is(dp.endpointTraffic(stranger)?.txPackets, 0);
+  for (; stranger >= 1_000_000; stranger--) dp.slots.release(stranger);
+});
+
+test('slots of endpoints that vanished while no agent ran are found when they are needed', async () => {
+  const five = await addContainer(dp, scratch, 5);
+  dp.close();
+  sh(`ip link delete ${five.hostIfname}`);
+  dp = await Datapath.open({ ...options, sizes });
+  dp.tables.endpoints.apply([], [five.ifindex]);
+  const free = sizes.endpoint_counters - dp.tables.endpoints.size;
+  const slots = Array.from({ length: free }, (_, n) => dp.slots.of(2_000_000 + n));
+  assert.is(new Set(slots).size, free);
+  assert.throws(() => dp.slots.of(3_000_000), /this node has 8 already/);
+  for (let n = 0; n < free; n++) dp.slots.release(2_000_000 + n);
 });
 
 test('the underlay device is found again, and its program follows', async () => {
