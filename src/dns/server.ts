@@ -1,7 +1,7 @@
 /*
  * The name server of one network namespace: UDP and TCP on sockets that are bound inside it. Answers what the zone
  * knows at once, hands the rest to the forwarder. Nothing that a client sends or does may end more than its own
- * connection.
+ * connection. A flood delays its own namespace most: libuv reads 32 datagrams of a socket, then the others' turn comes.
  */
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';

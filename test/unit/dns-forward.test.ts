@@ -45,7 +45,7 @@ const silence: Reply = () => {};
 async function withUpstreams(
   upstreams: Record<string, Reply>,
   servers: string[],
-  body: (dig: (...args: string[]) => Promise<string>, seen: string[]) => Promise<void>,
+  body: (dig: (...args: string[]) => Promise<string>, seen: string[], port: number) => Promise<void>,
 ): Promise<void> {
   const closers: (() => void)[] = [];
   const seen: string[] = [];
@@ -67,7 +67,7 @@ async function withUpstreams(
   const dig = async (...args: string[]) =>
     (await run('dig', ['@127.0.0.1', '-p', String(server.ports.udp), '+tries=1', '+time=9', ...args])).stdout;
   try {
-    await body(dig, seen);
+    await body(dig, seen, server.ports.udp);
   } finally {
     forwarder.close();
     await server.close();
@@ -142,6 +142,25 @@ test('waits for the right reply after one with a wrong id and one to another que
   };
   await withUpstreams({ '127.0.1.1': confused }, ['127.0.1.1'], async (dig) => {
     assert.is(await dig('+short', 'example.com'), '192.0.2.2\n');
+  });
+});
+
+test('lets one namespace wait for 128 answers at once, and refuses more without a delay', async () => {
+  await withUpstreams({ '127.0.1.1': silence }, ['127.0.1.1'], async (_, seen, port) => {
+    const socket = createSocket('udp4');
+    socket.connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    const replies: number[] = [];
+    socket.on('message', (reply) => replies.push(reply.readUInt8(3) & 0x0f));
+    for (let id = 0; id < 150; id++) {
+      socket.send(dnsPacket.encode({ type: 'query', id, questions: [{ type: 'A', name: 'example.com' }] }));
+    }
+    await sleep(800);
+    assert.equal(replies, Array(22).fill(2));
+    assert.is(seen.length, 128);
+    await sleep(1800);
+    assert.equal(replies, Array(150).fill(2));
+    socket.close();
   });
 });
 
