@@ -90,10 +90,6 @@ export class Store {
     return this.#where;
   }
 
-  get isClosed(): boolean {
-    return this.#closed;
-  }
-
   /** Resolves if etcd answers and has a leader. */
   async ping(): Promise<void> {
     await this.get('/plait/ping');
@@ -126,13 +122,6 @@ export class Store {
       if (!response.more || !last) return { entries, revision };
       from = Buffer.concat([last.key, Buffer.of(0)]);
     }
-  }
-
-  /** How many keys have the prefix. */
-  async count(prefix: string): Promise<number> {
-    const range = { key: Buffer.from(prefix), range_end: endOf(prefix), count_only: true };
-    const response = await this.call((client, options) => client.kv.range(range, options));
-    return Number(response.count);
   }
 
   txn(
