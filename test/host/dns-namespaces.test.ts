@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -12,6 +12,7 @@ import pino from 'pino';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DnsServers, type Namespace } from '../../src/dns/servers.js';
+import { inContainer } from '../../src/lab/exec.js';
 import { type Endpoint, type Network, randomId } from '../../src/model/records.js';
 import { ClusterView } from '../../src/model/view.js';
 
@@ -109,25 +110,27 @@ test('answers at 127.0.0.11 inside over UDP and TCP, and nowhere else', async ()
 });
 
 test("answers the C library's resolver", async () => {
-  await onStage(async ({ servers, add }) => {
-    const served = await add();
-    // With loopback addresses alone, the library does not ask for IPv4 (AI_ADDRCONFIG).
-    await run('ip', ['-n', path.basename(served.path), 'addr', 'add', '10.10.0.77/32', 'dev', 'lo']);
-    const directory = `/etc/netns/${path.basename(served.path)}`;
-    await mkdir(directory, { recursive: true });
-    try {
-      await writeFile(path.join(directory, 'resolv.conf'), 'nameserver 127.0.0.11\noptions ndots:0\n');
+  const directory = await mkdtemp(path.join(tmpdir(), 'plait-dns-'));
+  const resolvConf = path.join(directory, 'resolv.conf');
+  await writeFile(resolvConf, 'nameserver 127.0.0.11\noptions ndots:0\n');
+  try {
+    await onStage(async ({ servers, add }) => {
+      const served = await add();
+      const getent = (...args: string[]) => {
+        const { file, args: argv } = inContainer(served.path, ['getent', ...args], resolvConf);
+        return run(file, argv);
+      };
+      // With loopback addresses alone, the library does not ask for IPv4 (AI_ADDRCONFIG).
+      await run('ip', ['-n', path.basename(served.path), 'addr', 'add', '10.10.0.77/32', 'dev', 'lo']);
       await servers.ensure(served, [app]);
-      assert.match((await inside(served, 'getent', 'ahostsv4', 'web')).stdout, /^10\.10\.0\.2\s+STREAM web/);
-      assert.match((await inside(served, 'getent', 'hosts', '10.10.0.2')).stdout, /^10\.10\.0\.2\s+web\.app/);
-      const unknown = await inside(served, 'getent', 'hosts', 'nobody').catch(
-        (error: { code: number }) => error,
-      );
+      assert.match((await getent('ahostsv4', 'web')).stdout, /^10\.10\.0\.2\s+STREAM web/);
+      assert.match((await getent('hosts', '10.10.0.2')).stdout, /^10\.10\.0\.2\s+web\.app/);
+      const unknown = await getent('hosts', 'nobody').catch((error: { code: number }) => error);
       assert.is('code' in unknown && unknown.code, 2, 'getent: not found');
-    } finally {
-      await rm(directory, { recursive: true });
-    }
-  });
+    });
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 });
 
 test('serves the names of both networks of a namespace, and follows changes at once', async () => {
