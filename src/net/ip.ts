@@ -1,4 +1,5 @@
 /* iproute2: questions in JSON, changes in batches, so that a whole interface costs one process. */
+import { InvalidInput } from '../model/errors.js';
 import { type RunOptions, run } from './run.js';
 
 export interface Link {
@@ -48,6 +49,19 @@ export interface RouteInfo {
 export async function ipQuery<T>(args: readonly string[], options: RunOptions): Promise<T[]> {
   const output = await run('ip', ['-j', ...args], options);
   return output.trim() === '' ? [] : parseDocuments<T>(output).flat();
+}
+
+/**
+ * A word of a batch line from outside. In a batch `#` begins a comment, wherever it stands, and there is no way to
+ * write a quote: such names are refused.
+ */
+export function batchWord(text: string): string {
+  if (/["'#\\\r\n]/.test(text)) {
+    throw new InvalidInput(
+      `use name ${JSON.stringify(text)}: quotes, "#", "\\" and line ends are not possible`,
+    );
+  }
+  return /\s/.test(text) ? `"${text}"` : text;
 }
 
 /** Runs lines as one batch. The first that fails ends it; those before it stay done. */

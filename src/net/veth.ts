@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { interfaceIndex } from 'libbpf-ts-bindings';
 import { PlaitError } from '../model/errors.js';
 import { HEADROOM_BRIDGE } from './devices.js';
-import { ipBatch, ipQuery, type Link, type RouteInfo } from './ip.js';
+import { batchWord, ipBatch, ipQuery, type Link, type RouteInfo } from './ip.js';
 import { CommandFailed, run } from './run.js';
 
 export interface VethSpec {
@@ -94,10 +94,11 @@ async function settleBoth<T>(pair: Promise<void>, other: Promise<T>, ifname: str
 
 async function createPair(spec: VethSpec): Promise<void> {
   const { hostIfname: host, ifname, netns, mac, mtu } = spec;
+  const peer = `peer name ${batchWord(ifname)} address ${mac} mtu ${mtu} netns ${batchWord(netns)}`;
   const add = (master: string) =>
     ipBatch(
       [
-        `link add name ${host} mtu ${mtu} ${master} type veth peer name ${ifname} address ${mac} mtu ${mtu} netns ${netns}`,
+        `link add name ${host} mtu ${mtu} ${master} type veth ${peer}`,
         `link set dev ${host} addrgenmode none up`,
       ],
       { doing: `create interface ${ifname} in ${netns}` },
@@ -148,7 +149,7 @@ async function lookInside(netns: string): Promise<Inside> {
 }
 
 /** Written for this interface alone, and only when it gets an IPv6 address of its network. */
-const ENABLE_IPV6 = 'echo 0 > /proc/sys/net/ipv6/conf/$1/disable_ipv6; exec ip -batch -';
+const ENABLE_IPV6 = 'echo 0 > /proc/sys/net/ipv6/conf/"$1"/disable_ipv6; exec ip -batch -';
 
 async function configureInside(spec: VethSpec, inside: Inside): Promise<void> {
   const { ifname, netns, addresses } = spec;

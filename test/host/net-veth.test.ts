@@ -151,6 +151,26 @@ test('a namespace that is missing is an error, and nothing is left', async () =>
   assert.equal(await listVeths(), []);
 });
 
+test('a name that would change the meaning of a batch is refused before anything is done', async () => {
+  const netns = scratch.namespace('words');
+  for (const ifname of ['eth#0', 'eth"0', "eth'0", 'eth\\0']) {
+    assert.is((await failureOf(spec(netns, { ifname }))).code, 'INVALID_INPUT', ifname);
+  }
+  assert.equal(await listVeths(), []);
+  assert.not.match(sh('ip -br link'), /^eth/m);
+});
+
+test('the path of a namespace may have a space', async () => {
+  const path = `${scratch.directory}/a space`;
+  sh(`touch '${path}'; mount --bind ${scratch.namespace('space')} '${path}'`);
+  try {
+    await createVeth(spec(path));
+    assert.is(addressesOf(path, 'eth0').mtu, 1450);
+  } finally {
+    sh(`umount '${path}'`);
+  }
+});
+
 test('deleting the host end removes both ends; deleting twice is fine', async () => {
   const netns = scratch.namespace('gone');
   const wanted = spec(netns);
