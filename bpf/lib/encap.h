@@ -12,6 +12,7 @@
 #include "config.h"
 #include "ecn.h"
 #include "ethernet.h"
+#include "hash.h"
 #include "slow.h"
 #include "vxlan.h"
 
@@ -118,13 +119,14 @@ static __always_inline int send6(struct __sk_buff *skb, __u32 vni, const struct 
 /* Sends an IP packet to another node. Whatever adjust_room refuses takes the slow path, untouched. */
 static __always_inline int send_fast(struct __sk_buff *skb, __u32 vni, const struct vtep *vtep)
 {
-	struct flow flow = { .hash = bpf_get_hash_recalc(skb) };
+	struct flow flow = {};
 	struct ethhdr *eth = (void *)(long)skb->data;
 
 	if ((void *)eth + sizeof(*eth) + sizeof(struct iphdr) > (void *)(long)skb->data_end)
 		return -DROP_TRUNCATED;
 	eth_copy(&flow.eth, eth);
 	flow.ecn = ecn_of(eth->h_proto, eth + 1);
+	flow.hash = flow_hash(skb, eth);
 	if (vtep->flags & VTEP_IPV6)
 		return send6(skb, vni, vtep, &flow);
 	return send4(skb, vni, vtep, &flow);

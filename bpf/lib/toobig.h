@@ -13,6 +13,7 @@
 #include "address.h"
 #include "checksum.h"
 #include "ethernet.h"
+#include "ip.h"
 #include "verdict.h"
 #include "vxlan.h"
 
@@ -22,9 +23,6 @@
  */
 #define QUOTE 128
 #define SCRATCH (2 * QUOTE)
-
-#define IP_DF 0x4000
-#define IP_OFFSET 0x1fff
 
 #define ICMP_ECHOREPLY 0
 #define ICMP_DEST_UNREACH 3

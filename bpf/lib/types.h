@@ -132,15 +132,15 @@ enum drop_reason {
 	DROP_SPOOFED_MAC,      /* source MAC is not the endpoint's */
 	DROP_SPOOFED_IP,       /* source address is not the endpoint's */
 	DROP_SPOOFED_ARP,      /* ARP/ND speaks for somebody else */
-	DROP_FORBIDDEN_ND,     /* router advertisement or redirect from a container */
+	DROP_FORBIDDEN_ND,     /* router advertisement, redirect or irregular ND from a container */
 	DROP_VLAN,             /* an inner VLAN tag (RFC 7348 section 6.1) */
 	DROP_INTERNAL,         /* a way out was asked for on an internal network */
 	DROP_TOO_BIG,          /* did not fit and could not be answered */
 	DROP_TOO_BIG_ANSWERED, /* did not fit; the sender was told */
-	DROP_BAD_VXLAN,        /* I flag missing or lengths disagree */
+	DROP_BAD_VXLAN,        /* I flag missing, lengths or the header checksum wrong */
 	DROP_UNKNOWN_VNI,      /* no such network is live on this node */
 	DROP_UNLISTED_SENDER,  /* the outer source is not a VTEP of that VNI */
-	DROP_UNKNOWN_MAC,      /* unicast to nobody that we may deliver to */
+	DROP_UNKNOWN_MAC,      /* from another node or the host, for a MAC that is not here */
 	DROP_NO_VTEP,          /* FDB names a VTEP that has no route */
 	DROP_ENCAP_FAILED,     /* a kernel helper refused to encapsulate */
 	DROP_DECAP_FAILED,     /* a kernel helper refused to decapsulate */
@@ -153,10 +153,10 @@ enum drop_reason {
 
 /* Things worth counting that are not drops. Append only. */
 enum event {
-	EVENT_LOCAL_DELIVERED = 0,
-	EVENT_REMOTE_SENT,
-	EVENT_REMOTE_RECEIVED,
-	EVENT_GATEWAY, /* handed to the host stack through plait0 */
+	EVENT_LOCAL_DELIVERED = 0, /* container to container on this node */
+	EVENT_REMOTE_SENT,         /* unicast to another node, on either path */
+	EVENT_REMOTE_RECEIVED,     /* decapsulated by from_underlay */
+	EVENT_GATEWAY,             /* handed to the host stack through plait0 */
 	EVENT_FROM_HOST,
 	EVENT_ARP_ANSWERED,
 	EVENT_ND_ANSWERED,

@@ -12,9 +12,8 @@
 #include "config.h"
 #include "decap.h"
 #include "ethernet.h"
+#include "ip.h"
 #include "vxlan.h"
-
-#define IP_MF_OR_OFFSET 0x3fff
 
 /*
  * `claimed` bytes of payload in `present` ones. A GSO packet was put together by this kernel (GRO, or a sender
