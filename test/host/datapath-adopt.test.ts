@@ -125,6 +125,28 @@ test('an upgrade that was killed half way is finished by the next start', async 
   assert.is(dp.adopted, true);
 });
 
+test('a map of another layout, as another version leaves it, is replaced by an empty one', async () => {
+  const networks = [...dp.tables.networks.entries()];
+  dp.close();
+  const pin = `${options.bpf}/maps/networks`;
+  sh(`rm ${pin}; bpftool map create ${pin} type hash key 4 value 8 entries 16 name networks`);
+  dp = await Datapath.open(options);
+  assert.equal([dp.adopted, dp.tables.networks.size, dp.tables.networks.capacity], [false, 0, 4096]);
+  dp.tables.networks.apply(networks);
+  shIn(one.netns, `ping -n -q -c 1 -W 2 ${two.ip4}`);
+});
+
+test('an object that is missing is said so, and what runs goes on', async () => {
+  const before = running();
+  const failure = await Datapath.open({ ...options, objectPath: '/no/such.o' }).catch(
+    (error: unknown) => error,
+  );
+  const { code, message } = failure as { code: string; message: string };
+  assert.is(code, 'NO_OBJECT');
+  assert.is(message, 'open datapath /no/such.o: no such file');
+  assert.equal(running(), before);
+});
+
 test('the pin of a host end that is gone is dropped', async () => {
   const three = await addContainer(dp, scratch, 3);
   dp.close();

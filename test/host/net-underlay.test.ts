@@ -3,7 +3,9 @@
 //   this host ── u1 192.0.2.1/24, 2001:db8::1/64, MTU 1500 ── router 192.0.2.254, 2001:db8::fe
 //             └─ u2 198.51.100.1/24, MTU 9000
 
+import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { followNetwork } from '../../src/net/monitor.js';
@@ -94,8 +96,8 @@ async function until(what: string, condition: () => boolean): Promise<void> {
   }
 }
 
-function monitors(): string[] {
-  return sh(`pgrep -P ${process.pid} -x ip || true`).split('\n').filter(Boolean);
+function monitors(parent = process.pid): string[] {
+  return sh(`pgrep -P ${parent} -x ip || true`).split('\n').filter(Boolean);
 }
 
 test('the monitor reports routes, links and addresses of the host, not those of our own interfaces', async () => {
@@ -130,6 +132,18 @@ test('a monitor that is killed is started again, and reports what it may have mi
     monitor.close();
   }
   await until('its end', () => monitors().length === 0);
+});
+
+test('the monitor dies with an agent that is killed', async () => {
+  const monitor = fileURLToPath(new URL('../../src/net/monitor.js', import.meta.url));
+  const agent = spawn(process.execPath, [
+    '-e',
+    `import('${monitor}').then((m) => m.followNetwork(() => {}))`,
+  ]);
+  await until('ip monitor', () => monitors(agent.pid).length === 1);
+  const [pid] = monitors(agent.pid);
+  agent.kill('SIGKILL');
+  await until('its end', () => sh(`ps -o stat= -p ${pid} | grep -v Z || true`) === '');
 });
 
 test.run();
