@@ -12,7 +12,7 @@ export type Routes = Partial<Record<Variant, Route>>;
 
 export interface CompareOptions {
   repetitions: number;
-  /** Of one measurement. */
+  /** Of one measurement; a whole number, iperf3 knows no other. */
   seconds: number;
   workloads?: readonly Workload['name'][];
   progress?: (step: string) => void;

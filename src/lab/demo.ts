@@ -69,12 +69,11 @@ async function show(): Promise<void> {
 
   heading('what the datapath knows and has counted');
   await transcript(lab, 'n1', 'plait map dump fdb');
-  await transcript(lab, 'n1', 'plait endpoint inspect web1');
   await transcript(lab, 'n1', 'plait drops');
   for (const node of lab.nodes) await transcript(lab, node.name, 'plait verify');
 
   heading('the same machine, the same minute: the kernel’s vxlan device and bridge, as Docker builds them');
-  const rows = await compare(lab, await setUpRoutes(lab), { repetitions: 3, seconds: 0.7 });
+  const rows = await compare(lab, await setUpRoutes(lab), { repetitions: 2, seconds: 1 });
   for (const row of rows) print(`   ${sentence([row])}`);
 }
 
@@ -107,7 +106,7 @@ async function pingAll(lab: Lab, from: Member, to: Member): Promise<void> {
 
 async function showWire(lab: Lab): Promise<void> {
   const capture = await Capture.start(lab, { member: 'n2', filter: 'udp port 4789' });
-  await lab.sh('c1', 'ping -n -c 1 -W 2 web2');
+  await lab.sh('c1', 'ping -4 -n -c 1 -W 2 web2');
   const text = await capture.describe('icmp.type == 8', 'vxlan');
   print(
     text

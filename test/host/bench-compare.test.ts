@@ -9,7 +9,7 @@ import { table } from '../../src/bench/report.js';
 import { scenarios } from './support/scenarios.js';
 
 const FULL = process.env.PLAIT_TEST_BENCH === 'full';
-const RUN = FULL ? { repetitions: 7, seconds: 3 } : { repetitions: 5, seconds: 0.6 };
+const RUN = FULL ? { repetitions: 7, seconds: 3 } : { repetitions: 5, seconds: 1 };
 /** Lowest ratio to the kernel for what should be high, highest for what should be low. */
 const BOUNDS = FULL ? { tcp: 1.15, 'ping-pong': 0.8, udp: 1.5 } : { tcp: 1.0, 'ping-pong': 0.88, udp: 1.25 };
 
