@@ -27,6 +27,10 @@ export function scenarios(
   // uvu swallows what a hook throws: it is kept for the scenarios, each of which fails by it.
   test.before(async () => {
     process.once('SIGTERM', () => void Lab.remove(name).finally(() => process.exit(143)));
+    process.once('uncaughtException', (error) => {
+      console.error(error);
+      void Lab.remove(name).finally(() => process.exit(1));
+    });
     try {
       lab = await Lab.up({ ...options, name });
       await setUp(lab);
