@@ -61,7 +61,9 @@ int OnRecord(void* context, void* data, size_t size) {
   if (poller->closing) return -ECANCELED;
   const Napi::Env env(poller->env);
   Napi::HandleScope scope(env);
-  napi_value record = Napi::Buffer<uint8_t>::Copy(env, static_cast<uint8_t*>(data), size);
+  napi_value record;
+  // Fails in a thread that is being terminated. Nothing may be thrown here: the caller is C.
+  if (napi_create_buffer_copy(env, size, data, nullptr, &record) != napi_ok) return -ECANCELED;
   napi_value function = poller->on_record.Value(), receiver = env.Global(), result;
   if (napi_make_callback(env, poller->context, receiver, function, 1, &record, &result) != napi_ok) {
     napi_value error;
