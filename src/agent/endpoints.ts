@@ -1,9 +1,10 @@
 /*
  * The life of the endpoints attached on this node. Each step leaves its trace after the journal knows of it:
  *
- *     journal "attaching" → etcd (addresses, MAC, record) → veth → program → rows → names → journal "attached"
+ *     journal "attaching" → veth → etcd (addresses, MAC, record) → rows → program → names → journal "attached"
  *
- * and one way leads back, whatever was reached: `dismantle` removes every trace in the reverse order and is harmless
+ * The interface is made before etcd tells others of it, with the addresses that it will most likely get: who learns
+ * of an endpoint talks to it at once, and a first packet that gets lost costs a second. One way leads back, whatever was reached: `dismantle` removes every trace in the reverse order and is harmless
  * where there is none. A detach, a failed attach, a vanished namespace and a crash found at the start all end there.
  * What etcd holds is removed last; while etcd is away the journal keeps the endpoint as "detaching" and it is tried
  * again when etcd is back.
@@ -22,8 +23,9 @@ import { resolveNamespace } from '../net/namespaces.js';
 import { createVeth, deleteVeth, hostIfname } from '../net/veth.js';
 import { createEndpoint, deleteEndpoint, listEndpoints } from '../store/endpoints.js';
 import type { Store } from '../store/store.js';
+import { Choices } from './choices.js';
 import type { ClusterWatch } from './cluster-watch.js';
-import { interfaceSpec } from './interface-spec.js';
+import { endpointInput, interfaceSpec } from './interface-spec.js';
 import type { Journal, JournalEntry } from './journal.js';
 import { KeyedLock } from './keyed-lock.js';
 import type { Locals } from './locals.js';
@@ -50,11 +52,18 @@ export interface Changed {
   readonly warnings: string[];
 }
 
+interface Made {
+  readonly endpoint: Endpoint;
+  /** Of the host end. */
+  readonly ifindex: number;
+}
+
 const retryMs = 5000;
 
 export class Endpoints {
   readonly #options: EndpointsOptions;
   readonly #locks = new KeyedLock();
+  readonly #choices = new Choices();
   /** Networks that are held for an endpoint, so that each is given back once. */
   readonly #held = new Map<string, string>();
   readonly #retry: NodeJS.Timeout;
@@ -102,10 +111,11 @@ export class Endpoints {
 
   /** Takes over an endpoint that an earlier agent attached and whose host end exists. */
   async adopt(entry: JournalEntry, endpoint: Endpoint, ifindex: number): Promise<void> {
-    const { view, watch, log } = this.#options;
+    const { view, watch, datapath, log } = this.#options;
     this.#hold(entry, () => watch.hold(entry.network));
     view.putEndpoint(endpoint);
     this.#connect(entry, endpoint, ifindex);
+    datapath.links.attach(entry.hostIfname, ifindex);
     const warnings = await this.#serveNames(entry);
     for (const warning of warnings) log.warn({ endpoint: entry.id }, warning);
   }
@@ -162,21 +172,21 @@ export class Endpoints {
   }
 
   async #attach(start: JournalEntry, request: AttachRequest, network: Network): Promise<Changed> {
-    const { watch, journal, view, reconciler } = this.#options;
+    const { watch, journal, view, reconciler, datapath } = this.#options;
     await watch.acquire(network.id);
     this.#hold(start, () => undefined);
     let entry = start;
     try {
       await journal.write(entry);
-      const endpoint = await this.#create(entry, request, network);
-      entry = { ...entry, endpoint };
-      await journal.write(entry);
-      view.putEndpoint(endpoint);
-      const ifindex = await createVeth(interfaceSpec(entry, endpoint, network));
-      this.#connect(entry, endpoint, ifindex);
-      const [, warnings] = await Promise.all([reconciler.flush(), this.#serveNames(entry)]);
+      const made = await this.#create(entry, request, network);
+      entry = { ...entry, endpoint: made.endpoint };
+      view.putEndpoint(made.endpoint);
+      this.#connect(entry, made.endpoint, made.ifindex);
+      await reconciler.flush();
+      datapath.links.attach(entry.hostIfname, made.ifindex);
+      const warnings = await this.#serveNames(entry);
       await journal.write({ ...entry, phase: 'attached' });
-      return { endpoint, warnings };
+      return { endpoint: made.endpoint, warnings };
     } catch (error) {
       await this.#undoAttach(entry, error);
       throw error;
@@ -184,37 +194,38 @@ export class Endpoints {
   }
 
   async #undoAttach(entry: JournalEntry, cause: unknown): Promise<void> {
-    const { journal, log } = this.#options;
     try {
       // etcd refused it and so holds nothing of it; in doubt, look.
       const isRefused = entry.endpoint === undefined && cause instanceof PlaitError && !cause.isTransient;
-      if (isRefused) {
-        await journal.remove(entry.id);
-        this.#letGo(entry);
-      } else await this.#dismantle(entry);
+      await this.#dismantle(entry, isRefused);
     } catch (error) {
+      const { log } = this.#options;
       log.error({ endpoint: entry.id, err: error }, 'could not undo a failed attach; it will be tried again');
     }
   }
 
-  #create(entry: JournalEntry, request: AttachRequest, network: Network): Promise<Endpoint> {
-    const { store, view, node } = this.#options;
-    const known = view.endpointsOfNetwork(network.id).flatMap(({ addresses }) => addresses);
-    const { name, ip, mac, aliases, labels } = request;
-    return createEndpoint(
-      store,
-      network,
-      {
-        id: entry.id,
-        name,
-        node,
-        ...(ip && { addresses: ip }),
-        ...(mac && { mac }),
-        ...(aliases && { aliases }),
-        ...(labels && { labels }),
-      },
-      known,
-    );
+  /** Makes the interface, then the record; the interface anew when somebody else took its addresses first. */
+  async #create(entry: JournalEntry, request: AttachRequest, network: Network): Promise<Made> {
+    const { store, node } = this.#options;
+    const choice = this.#choices.of(network.id);
+    let ifindex = 0;
+    const prepare = async (endpoint: Endpoint): Promise<void> => {
+      choice.replace(endpoint.addresses);
+      if (ifindex !== 0) await deleteVeth(entry.hostIfname);
+      ifindex = await createVeth(interfaceSpec(entry, endpoint, network));
+    };
+    try {
+      const input = { ...endpointInput(request), id: entry.id, node };
+      const endpoint = await createEndpoint(store, network, input, this.#taken(network), prepare);
+      return { endpoint, ifindex };
+    } finally {
+      choice.replace([]);
+    }
+  }
+
+  #taken({ id }: Network): string[] {
+    const recorded = this.#options.view.endpointsOfNetwork(id).flatMap(({ addresses }) => addresses);
+    return [...recorded, ...this.#choices.taken(id)];
   }
 
   #createAgain(endpoint: Endpoint): Promise<Endpoint> {
@@ -225,11 +236,10 @@ export class Endpoints {
     return createEndpoint(store, network, { id, name, node, addresses, mac, aliases, labels });
   }
 
-  /** From here on frames of the container are looked at, and its rows are due. */
+  /** From here on its rows are due. */
   #connect(entry: JournalEntry, endpoint: Endpoint, ifindex: number): void {
     const { datapath, desired, locals } = this.#options;
     const attachment = { ifindex, slot: datapath.slots.of(ifindex) };
-    datapath.links.attach(entry.hostIfname, ifindex);
     locals.add({ entry, endpoint, attachment });
     desired.attach(entry.id, attachment);
   }
@@ -247,7 +257,8 @@ export class Endpoints {
     }
   }
 
-  async #dismantle(entry: JournalEntry): Promise<string[]> {
+  /** `isUnknown`: etcd never heard of it. */
+  async #dismantle(entry: JournalEntry, isUnknown = false): Promise<string[]> {
     const { journal, locals, desired, view, datapath } = this.#options;
     await journal.write({ ...entry, phase: 'detaching' });
     const ifindex = locals.get(entry.id)?.attachment.ifindex;
@@ -259,7 +270,7 @@ export class Endpoints {
     datapath.links.detach(entry.hostIfname);
     if (ifindex !== undefined) datapath.slots.release(ifindex);
     await deleteVeth(entry.hostIfname);
-    const warnings = await this.#forget(entry);
+    const warnings = await this.#forget(entry, isUnknown);
     this.#letGo(entry);
     return warnings;
   }
@@ -272,10 +283,10 @@ export class Endpoints {
     });
   }
 
-  async #forget(entry: JournalEntry): Promise<string[]> {
+  async #forget(entry: JournalEntry, isUnknown: boolean): Promise<string[]> {
     const { store, journal } = this.#options;
     try {
-      const endpoint = entry.endpoint ?? (await this.#find(entry));
+      const endpoint = entry.endpoint ?? (isUnknown ? undefined : await this.#find(entry));
       if (endpoint !== undefined) await deleteEndpoint(store, endpoint);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;

@@ -1,8 +1,22 @@
-/* What a container's interface looks like, from its records. Pure. */
+/* What a container's endpoint and its interface look like, from a request and from records. Pure. */
 import { contains, formatIp, linkLocal, parseCidr, parseIp } from '../model/addresses.js';
+import type { AttachRequest } from '../model/api.js';
+import type { EndpointInput } from '../model/inputs.js';
 import type { Endpoint, Network } from '../model/records.js';
 import type { VethSpec } from '../net/veth.js';
 import type { JournalEntry } from './journal.js';
+
+/** The part of an endpoint that is asked for. */
+export function endpointInput(request: AttachRequest): Omit<EndpointInput, 'node' | 'id'> {
+  const { name, ip, mac, aliases, labels } = request;
+  return {
+    name,
+    ...(ip && { addresses: ip }),
+    ...(mac && { mac }),
+    ...(aliases && { aliases }),
+    ...(labels && { labels }),
+  };
+}
 
 export function interfaceSpec(entry: JournalEntry, endpoint: Endpoint, network: Network): VethSpec {
   const hasIpv6 = endpoint.addresses.some((address) => address.includes(':'));

@@ -34,6 +34,9 @@ export async function listEndpoints(store: Store, network?: string): Promise<End
   return parseAll(entries, parseEndpoint).records;
 }
 
+/** Runs before an endpoint is written, and again with other addresses if somebody else took those first. */
+export type Prepare = (endpoint: Endpoint) => Promise<void>;
+
 /**
  * Creates an endpoint. `known` are addresses believed to be taken, if the caller follows the network; it saves a
  * list and need not be right. Throws InvalidInput, NotFound (the network), AddressTaken, MacTaken, RangeFull,
@@ -44,9 +47,10 @@ export async function createEndpoint(
   network: Network,
   input: EndpointInput,
   known?: Iterable<string>,
+  prepare?: Prepare,
 ): Promise<Endpoint> {
   const identity = { id: input.id ?? randomId(), createdAt: new Date().toISOString() };
-  return placeEndpoint(store, network, draftEndpoint(network, input, identity), known);
+  return placeEndpoint(store, network, draftEndpoint(network, input, identity), known, prepare);
 }
 
 /** Creates what was drafted, with addresses chosen until some are free. */
@@ -55,6 +59,7 @@ export async function placeEndpoint(
   network: Network,
   draft: EndpointDraft,
   known?: Iterable<string>,
+  prepare?: Prepare,
 ): Promise<Endpoint> {
   let current = draft;
   let taken = known && new Set(known);
@@ -67,6 +72,7 @@ export async function placeEndpoint(
       taken = undefined;
       continue;
     }
+    await prepare?.(endpoint);
     const conflict = await commit(store, endpoint);
     if (conflict === 'no network') throw new NotFound('network', network.name);
     if (!(conflict instanceof Map)) return conflict;
