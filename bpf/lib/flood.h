@@ -34,20 +34,33 @@ static __always_inline void copy_to_vtep(const struct flooding *flooding, __u32 
 	count_event(EVENT_SLOW_SENT, flooding->len);
 }
 
-/* bpf_loop's callback: 1 ends the loop. */
+static __always_inline void copy_to_endpoint(const struct flooding *flooding, __u32 ifindex, __u32 slot)
+{
+	if (ifindex != flooding->except && !bpf_clone_redirect(flooding->skb, ifindex, 0))
+		count_rx(&endpoint_counters, slot, flooding->len);
+}
+
+/*
+ * bpf_loop's callback: 1 ends the loop, at the end of the array. The agent may write the place meanwhile, so it is
+ * loaded once and whole: the first half of one member with the second half of another is somebody else.
+ */
 static long copy_to_member(__u32 i, struct flooding *flooding)
 {
-	struct flood_member *member = bpf_map_lookup_elem(flooding->members, &i);
+	const volatile __u64 *place = bpf_map_lookup_elem(flooding->members, &i);
+	union {
+		__u64 whole;
+		struct flood_member member;
+	} loaded;
 
-	if (!member)
+	if (!place)
 		return 1;
-	if (member->ifindex == 0) {
-		if (flooding->except)
-			copy_to_vtep(flooding, member->slot);
+	loaded.whole = *place;
+	if (!loaded.whole)
 		return 0;
-	}
-	if (member->ifindex != flooding->except && !bpf_clone_redirect(flooding->skb, member->ifindex, 0))
-		count_rx(&endpoint_counters, member->slot, flooding->len);
+	if (loaded.member.ifindex)
+		copy_to_endpoint(flooding, loaded.member.ifindex, loaded.member.slot);
+	else if (flooding->except)
+		copy_to_vtep(flooding, loaded.member.slot);
 	return 0;
 }
 

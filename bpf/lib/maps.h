@@ -14,7 +14,9 @@
 #include "types.h"
 
 #define MAX_VTEPS 4096
-#define MAX_FLOOD_MEMBERS 4096
+
+/* Only bounds the loop, which ends with the array: every endpoint of this node and every VTEP, at any size of the maps. */
+#define MAX_FLOOD_MEMBERS (1 << 20)
 
 #define MAP SEC(".maps") __attribute__((weak))
 
@@ -80,7 +82,11 @@ struct {
 	__type(value, struct sender);
 } senders MAP;
 
-/* A flood list: exactly as many entries as members, never changed, only replaced as a whole. */
+/*
+ * A flood list: places for members, some of them empty (zero). Who joins or leaves is written in place, and the others
+ * keep theirs, so a frame that is being flooded neither misses nor doubles them. Replacing the array makes the agent
+ * wait for an RCU grace period (8-15 ms), so the capacity is a power of two and changes only by factors.
+ */
 struct flood_list {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

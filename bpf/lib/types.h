@@ -101,11 +101,16 @@ struct sender {
 	__u32 vtep;
 };
 
-/* A member of a VNI's flood list: a local endpoint (ifindex) or a VTEP (ifindex is 0). */
+/*
+ * A place in a VNI's flood list: a local endpoint (ifindex), a VTEP (ifindex is 0), or nobody (all zero: there is no
+ * VTEP 0). Places are written while frames are flooded, so one is a single aligned load.
+ */
 struct flood_member {
 	__u32 ifindex;
 	__u32 slot; /* as in struct fdb_entry */
 };
+
+_Static_assert(sizeof(struct flood_member) == sizeof(__u64), "a flood list's place is one load");
 
 /* Seen from the container (endpoint_counters) or from this node (vtep_counters): tx leaves it. */
 struct traffic {

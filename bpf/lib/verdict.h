@@ -45,10 +45,17 @@ static __always_inline bool may_sample(__u32 reason)
 static __always_inline void sample_drop(struct __sk_buff *skb, const struct frame *frame, __u32 reason)
 {
 	struct drop_event *event = bpf_ringbuf_reserve(&drop_events, sizeof(*event), 0);
-	__u32 len = skb->len;
+	__u32 last = skb->len - 1;
 
 	if (!event)
 		return;
+	/*
+	 * The verifier has to see that at least one byte and at most the array is copied (6.1 asks for both). The
+	 * compiler would test another register than it passes, if it knew what this one holds.
+	 */
+	asm volatile("" : "+r"(last));
+	if (last >= sizeof(event->head))
+		last = sizeof(event->head) - 1;
 	__builtin_memset(event->head, 0, sizeof(event->head));
 	event->time_ns = bpf_ktime_get_ns();
 	event->reason = reason;
@@ -56,12 +63,8 @@ static __always_inline void sample_drop(struct __sk_buff *skb, const struct fram
 	event->ifindex = skb->ifindex;
 	event->vni = frame->vni;
 	event->len = frame->len;
-	if (len >= sizeof(event->head))
-		len = sizeof(event->head);
-	event->captured = len;
-	/* The verifier must see the bound on the very register that is passed. */
-	asm volatile("" : "+r"(len));
-	if (len > 0 && len <= sizeof(event->head) && bpf_skb_load_bytes(skb, 0, event->head, len))
+	event->captured = last + 1;
+	if (bpf_skb_load_bytes(skb, 0, event->head, last + 1))
 		event->captured = 0;
 	bpf_ringbuf_submit(event, 0);
 }
