@@ -8,6 +8,7 @@
         "src/attach.cc",
         "src/clsact.cc",
         "src/error.cc",
+        "src/fd.cc",
         "src/kernel_link.cc",
         "src/link.cc",
         "src/map.cc",

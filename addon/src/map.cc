@@ -121,6 +121,7 @@ std::string MapWrap::Op(const char* verb) const {
 
 int MapWrap::LiveFd(Napi::Env env, const std::string& op) const {
   if (!fd_.valid()) Fail(env, op, EBADF, "the map is closed");
+  if (!fd_.owned()) Fail(env, op, EBADF, "somebody else closed its descriptor");
   return fd_.get();
 }
 

@@ -30,6 +30,7 @@ class LoadWorker : public Napi::AsyncWorker {
     Napi::HandleScope scope(env);
     object_->inner_maps_.clear();
     object_->state_ = outcome_.ok() ? ObjectWrap::State::kLoaded : ObjectWrap::State::kFailed;
+    object_->ClaimDescriptors();
     if (outcome_.ok()) return deferred_.Resolve(env.Undefined());
     outcome_.cause = TellingLine(outcome_.log);
     deferred_.Reject(MakeError(env, "load object " + object_->name_, outcome_));
@@ -126,6 +127,11 @@ Napi::Value ObjectWrap::Program(const Napi::CallbackInfo& info) {
   Fd fd = Fd::Duplicate(original);
   if (!fd.valid()) Fail(env, op, errno);
   return ProgramWrap::Make(env, std::move(fd));
+}
+
+void ObjectWrap::ClaimDescriptors() const {
+  bpf_map* map;
+  bpf_object__for_each_map(map, object_) Fd::Claim(bpf_map__fd(map));
 }
 
 void ObjectWrap::Release() {

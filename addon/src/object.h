@@ -42,6 +42,8 @@ class ObjectWrap : public Napi::ObjectWrap<ObjectWrap> {
   static std::string MapName(const bpf_map* map);
   bpf_map* FindMap(const Napi::Value& name, const std::string& op) const;
   bpf_program* FindProgram(const Napi::Value& name, const std::string& op) const;
+  // libbpf's own descriptors are new ones to those who still hold their numbers.
+  void ClaimDescriptors() const;
   void Release();
 
   bpf_object* object_ = nullptr;

@@ -67,6 +67,7 @@ ProgramWrap* ProgramWrap::From(const Napi::Value& value, const std::string& op) 
 
 int ProgramWrap::LiveFd(Napi::Env env, const std::string& op) const {
   if (!fd_.valid()) Fail(env, op, EBADF, "the program is closed");
+  if (!fd_.owned()) Fail(env, op, EBADF, "somebody else closed its descriptor");
   return fd_.get();
 }
 
