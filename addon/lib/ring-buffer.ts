@@ -14,6 +14,9 @@ export interface RingBuffer {
 /**
  * Calls `onRecord` on the event loop with each record (a copy) of a ringbuf map (since Linux 5.8), at most 1024 per
  * turn. What onRecord throws becomes an uncaught exception. The map may be closed meanwhile.
+ *
+ * A ring has one reader: EBUSY when this process reads it already. Against a second process there is no guard but
+ * this: reading ends with an uncaught EBADMSG when the other one has taken records away in the middle of a turn.
  */
 export function ringBuffer(map: BpfMap, onRecord: (record: Buffer) => void): RingBuffer {
   const reader = new native.NativeRingBuffer(map.native, onRecord);

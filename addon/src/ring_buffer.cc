@@ -2,11 +2,16 @@
 // A BPF ring buffer read on the event loop: libuv polls libbpf's epoll descriptor. The poll handle does not
 // keep the process alive unless asked to. Handle and libbpf's reader live in a Poller of their own, because
 // libuv closes handles later than JavaScript drops objects.
+//
+// The kernel's protocol knows one reader: a second one moves the position under the first, which then takes the
+// middle of a record for a header. So this process reads a map once, and what cannot be a record ends the reading.
 #include <bpf/libbpf.h>
 #include <napi.h>
 #include <uv.h>
 
 #include <cerrno>
+#include <mutex>
+#include <set>
 
 #include "addon.h"
 #include "args.h"
@@ -18,10 +23,27 @@ namespace {
 // Records per wake-up: a fast producer must not starve the rest of the event loop (the poll fires again).
 constexpr int kBurst = 1024;
 
+// Ids of the maps that are being read, by any thread of this process. Never destroyed: threads may outlive exit().
+std::mutex& reading_mutex = *new std::mutex;
+std::set<uint32_t>& reading = *new std::set<uint32_t>;
+
+bool BeginReading(uint32_t map_id) {
+  const std::lock_guard<std::mutex> lock(reading_mutex);
+  return reading.insert(map_id).second;
+}
+
+void EndReading(uint32_t map_id) {
+  const std::lock_guard<std::mutex> lock(reading_mutex);
+  reading.erase(map_id);
+}
+
 struct Poller {
   uv_poll_t handle{};
   Poller** owner = nullptr;  // where the JavaScript object points here; either may go first
   ring_buffer* ring = nullptr;
+  uint32_t map_id = 0;
+  size_t capacity = 0;  // bytes
+  std::string op;
   Napi::FunctionReference on_record;
   napi_env env = nullptr;
   napi_async_cleanup_hook_handle hook = nullptr;
@@ -32,8 +54,10 @@ struct Poller {
 };
 
 void Finish(Poller* poller) {
-  if (poller->ring) ring_buffer__free(poller->ring);
+  if (!poller->ring) return;
+  ring_buffer__free(poller->ring);
   poller->ring = nullptr;
+  EndReading(poller->map_id);
 }
 
 void OnClosed(uv_handle_t* handle) {
@@ -56,18 +80,36 @@ void Close(Poller* poller) {
   uv_close(reinterpret_cast<uv_handle_t*>(&poller->handle), OnClosed);
 }
 
+// What a callback throws, and what ends the reading behind everybody's back.
+void Report(Poller* poller, napi_value error) {
+  napi_fatal_exception(poller->env, error);
+}
+
+int RefuseRecord(Poller* poller) {
+  const Napi::Env env(poller->env);
+  try {
+    const Napi::Value error =
+        MakeError(env, poller->op, Outcome::Errno(EBADMSG, "no record where one should be: is there another reader?"));
+    Close(poller);
+    Report(poller, error);
+  } catch (const Napi::Error&) {  // the thread is being terminated
+  }
+  return -ECANCELED;
+}
+
 int OnRecord(void* context, void* data, size_t size) {
   auto* poller = static_cast<Poller*>(context);
   if (poller->closing) return -ECANCELED;
   const Napi::Env env(poller->env);
   Napi::HandleScope scope(env);
+  if (size > poller->capacity) return RefuseRecord(poller);
   napi_value record;
   // Fails in a thread that is being terminated. Nothing may be thrown here: the caller is C.
   if (napi_create_buffer_copy(env, size, data, nullptr, &record) != napi_ok) return -ECANCELED;
   napi_value function = poller->on_record.Value(), receiver = env.Global(), result;
   if (napi_make_callback(env, poller->context, receiver, function, 1, &record, &result) != napi_ok) {
     napi_value error;
-    if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+    if (napi_get_and_clear_last_exception(env, &error) == napi_ok) Report(poller, error);
   }
   if (poller->closing) return -ECANCELED;
   return --poller->budget > 0 ? 0 : -EAGAIN;
@@ -135,17 +177,27 @@ class RingBufferWrap : public Napi::ObjectWrap<RingBufferWrap> {
 // (map, onRecord)
 RingBufferWrap::RingBufferWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<RingBufferWrap>(info) {
   const Napi::Env env = info.Env();
-  const std::string op = "read ring buffer";
+  std::string op = "read ring buffer";
   MapWrap* map = MapWrap::From(info[0], op, "map");
+  if (map->info().name[0]) op += std::string(" ") + map->info().name;
   if (map->info().type != BPF_MAP_TYPE_RINGBUF) Fail(env, op, EINVAL, "the map is not a ringbuf");
   if (!info[1].IsFunction()) Fail(env, op, EINVAL, "onRecord is not a function");
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env, &loop) != napi_ok) Fail(env, op, ENOSYS, "there is no event loop");
 
   auto poller = std::make_unique<Poller>();
+  poller->op = op;
+  poller->map_id = map->info().id;
+  poller->capacity = map->info().max_entries;
+  const int map_fd = map->LiveFd(env, op);
+  if (!BeginReading(poller->map_id)) Fail(env, op, EBUSY, "this process reads it already");
   PrintCapture capture;
-  poller->ring = ring_buffer__new(map->LiveFd(env, op), OnRecord, poller.get(), nullptr);
-  if (!poller->ring) Fail(env, op, errno);
+  poller->ring = ring_buffer__new(map_fd, OnRecord, poller.get(), nullptr);
+  if (!poller->ring) {
+    const int err = errno;
+    EndReading(poller->map_id);
+    Fail(env, op, err);
+  }
   poller->handle.data = poller.get();
   const int err = uv_poll_init(loop, &poller->handle, ring_buffer__epoll_fd(poller->ring));
   if (err < 0) {

@@ -103,12 +103,14 @@ test('a reader goes on when nobody holds it and the map is closed', async () => 
   own.close();
 });
 
-function child(body: string): ReturnType<typeof spawnSync> {
+function child(body: string, file = path): ReturnType<typeof spawnSync> {
   const setup = `
     import { openObject, ringBuffer, skbContext } from '${library}';
-    const object = openObject('${path}');
+    const object = openObject('${file}');
     await object.load();
-    const emit = () => object.program('emit_records').testRun({ data: Buffer.alloc(64), ctx: skbContext({ mark: 1 }) });
+    const emit = (mark = 1) => {
+      object.program('emit_records').testRun({ data: Buffer.alloc(64), ctx: skbContext({ mark }) });
+    };
   `;
   return spawnSync(process.execPath, ['--input-type=module', '-e', setup + body], {
     encoding: 'utf8',
@@ -152,6 +154,49 @@ test('a worker thread may end with a reader open', async () => {
     new Worker(code, { eval: true }).once('exit', resolve).once('error', reject);
   });
   assert.is(status, 7);
+});
+
+test('a ring has one reader in a process, in any thread, until that is closed', async () => {
+  const reader = ringBuffer(object.map('records'), () => {});
+  assert.match(failsWith('EBUSY', () => ringBuffer(object.map('records'), () => {})).message, /reads it already/);
+  const code = `
+    import('${library}').then(({ BpfMap, ringBuffer }) => ringBuffer(BpfMap.fromId(${object.map('records').id}), () => {}));
+  `;
+  const error = await new Promise((resolve) => {
+    new Worker(code, { eval: true }).once('error', resolve).once('exit', resolve);
+  });
+  assert.match(String(error), /reads it already/);
+  reader.close();
+  ringBuffer(object.map('records'), () => {}).close();
+});
+
+test('records that another process has taken away in the middle of a turn are not read over the end', () => {
+  const thief = `
+    const { BpfMap, BpfProgram, ringBuffer, skbContext } = await import('${library}');
+    const [map, program] = process.argv.slice(1).map(Number);
+    const reader = ringBuffer(BpfMap.fromId(map), () => {});
+    for (let i = 0; i < 3; i++) {
+      reader.flush();
+      BpfProgram.fromId(program).testRun({ data: Buffer.alloc(64), ctx: skbContext({ mark: 64 }) });
+    }
+  `;
+  const { status, stdout } = child(
+    `
+    const { spawnSync } = await import('node:child_process');
+    const arguments_ = [object.map('records').id, object.program('emit_records').id].map(String);
+    process.once('uncaughtException', ({ op, code }) => console.log(op, code));
+    let seen = 0;
+    const reader = ringBuffer(object.map('records'), () => {
+      if (seen++ > 0) return;
+      spawnSync(process.execPath, ['--input-type=module', '-e', ${JSON.stringify(thief)}, ...arguments_]);
+    });
+    emit(10);
+    reader.flush();
+    try { reader.flush(); } catch ({ code }) { console.log(code); }
+  `,
+    compile(cleanup, 'odd'),
+  );
+  assert.equal([status, stdout], [0, 'read ring buffer records EBADMSG\nEBADF\n']);
 });
 
 test('only ring buffers are read, and only by functions', () => {
