@@ -148,8 +148,8 @@ export class BpfObject {
    * Creates the maps and verifies the programs, off the event loop. A verifier's refusal is a BpfError whose message
    * has its telling line and whose `log` has all of it. After a failure the object can only be closed.
    */
-  load(): Promise<void> {
-    return this.#native.load();
+  async load(): Promise<void> {
+    await this.#native.load();
   }
 
   /** A loaded map, the same object each time; it is closed with this object. */

@@ -36,6 +36,12 @@ class LoadWorker : public Napi::AsyncWorker {
     deferred_.Reject(MakeError(env, "load object " + object_->name_, outcome_));
   }
 
+  // Something was thrown in Execute(): no memory.
+  void OnError(const Napi::Error&) override {
+    outcome_ = Outcome::Errno(ENOMEM);
+    OnOK();
+  }
+
  private:
   Napi::Promise::Deferred deferred_;
   ObjectWrap* object_;

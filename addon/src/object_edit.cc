@@ -117,8 +117,13 @@ void ObjectWrap::WriteData(const Napi::CallbackInfo& info) {
 void ObjectWrap::SetMaxEntries(const Napi::CallbackInfo& info) {
   const std::string op = "set max entries of object " + name_;
   Expect(info.Env(), State::kOpen, op);
+  bpf_map* map = FindMap(info[0], op);
+  const uint32_t entries = ToU32(info[1], op, "maxEntries");
+  // libbpf takes the number for the length of the section's mapping when it unmaps it (seen in 1.1).
+  if (bpf_map__is_internal(map))
+    Fail(info.Env(), op, EINVAL, MapName(map) + " is a data section, which has one entry");
   PrintCapture capture;
-  const int err = bpf_map__set_max_entries(FindMap(info[0], op), ToU32(info[1], op, "maxEntries"));
+  const int err = bpf_map__set_max_entries(map, entries);
   if (err < 0) Fail(info.Env(), op, -err);
 }
 

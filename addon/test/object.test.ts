@@ -48,6 +48,17 @@ test('changed max entries are what the kernel gets', async () => {
   object.close();
 });
 
+test('a data section keeps its one entry', () => {
+  const object = openObject(basic);
+  const spec = object.maps.get('.rodata');
+  assert.ok(spec);
+  failsWith('EINVAL', () => {
+    spec.maxEntries = 100_000;
+  });
+  assert.is(spec.maxEntries, 1);
+  object.close();
+});
+
 test('constants reach the program, each in the byte order of its type', async () => {
   const object = openObject(basic);
   object.setRodata({
@@ -179,8 +190,11 @@ test('loading leaves the event loop free', async () => {
   failsWith('EBUSY', () => object.close());
   failsWith('EBUSY', () => object.map('flows'));
   failsWith('EBUSY', () => object.setRodata({ port: 1 }));
+  const second = object.load();
+  assert.is((await second.catch(({ code }) => code)) as string, 'EBUSY');
   await loading;
   clearInterval(timer);
+  assert.ok(turns > 0);
   object.close();
 });
 
