@@ -139,9 +139,10 @@ function membersOf(innerId: number) {
   const inner = BpfMap.fromId(innerId);
   try {
     const { values, count } = inner.lookupAll();
-    return Array.from({ length: count }, (_, at) =>
+    const places = Array.from({ length: count }, (_, at) =>
       floodMemberCodec.decode(values, at * floodMemberCodec.size),
     );
+    return places.filter(({ ifindex, slot }) => ifindex !== 0 || slot !== 0);
   } finally {
     inner.close();
   }

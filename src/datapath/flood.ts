@@ -1,17 +1,20 @@
 /*
- * Flood lists: an outer map from VNI to an array of exactly as many members as the list has. A list is never changed
- * in place: a new array is filled and swapped in, so that a frame sees the old list or the new one, whole.
+ * Flood lists: an outer map from VNI to an array of places, some of them empty. Who joins or leaves is written in
+ * place, because swapping in another array costs a wait: after every change of a map of maps the kernel lets an RCU
+ * grace period pass (8-15 ms) before the system call returns. What a list costs is thus a wait when it appears, when it
+ * goes, and when it grows to the double; all others are one map update of some microseconds.
  */
 import { BpfMap, mapFlags, u32 } from 'libbpf-ts-bindings';
 import type { DifferenceAnswer } from '../model/api.js';
+import { membersOf, NOBODY, placesOf, rewrite } from './flood-list.js';
 import { Packed } from './packed.js';
-import type { Applied } from './table.js';
+import { type Applied, explainFull } from './table.js';
 import { type FloodMember, floodMemberCodec } from './types.gen.js';
 
 export class FloodLists {
   readonly #outer: BpfMap;
   readonly #packed = new Packed(floodMemberCodec);
-  /** VNI → packed members one after another, sorted: the order means nothing. */
+  /** VNI → its places, as in the kernel's array. */
   #lists: Map<number, string>;
 
   constructor(outer: BpfMap) {
@@ -29,10 +32,10 @@ export class FloodLists {
 
   get(vni: number): FloodMember[] | undefined {
     const list = this.#lists.get(vni);
-    return list === undefined ? undefined : this.#members(list);
+    return list === undefined ? undefined : this.#members(membersOf(list));
   }
 
-  /** Replaces lists whole and removes others. An empty list is one that does not exist. */
+  /** Gives these lists these members, and removes others. An empty list is one that does not exist. MAP_FULL. */
   apply(
     upserts: Iterable<readonly [number, readonly FloodMember[]]>,
     deletes: Iterable<number> = [],
@@ -42,10 +45,9 @@ export class FloodLists {
     let deleted = 0;
     for (const [vni, members] of upserts) {
       gone.delete(vni);
-      const list = this.#pack(members);
-      if ((this.#lists.get(vni) ?? '') === list) continue;
-      if (list === '') deleted += this.#delete(vni);
-      else written += this.#set(vni, list);
+      const packed = this.#pack(members);
+      if (packed.size === 0) deleted += this.#delete(vni);
+      else written += this.#set(vni, packed);
     }
     for (const vni of gone) deleted += this.#delete(vni);
     return { written, deleted };
@@ -67,40 +69,64 @@ export class FloodLists {
     const seen = new Set<number>();
     for (const [vni, members] of desired) {
       seen.add(vni);
-      const expected = this.#pack(members);
-      const actual = this.#lists.get(vni) ?? '';
-      if (expected !== actual) found.push(this.#difference(vni, expected, actual));
+      const expected = [...this.#pack(members)].sort();
+      const actual = membersOf(this.#lists.get(vni) ?? '');
+      if (expected.join('') !== actual.join('')) found.push(this.#difference(vni, expected, actual));
     }
-    for (const [vni, actual] of this.#lists) {
-      if (!seen.has(vni)) found.push(this.#difference(vni, '', actual));
+    for (const [vni, list] of this.#lists) {
+      if (!seen.has(vni)) found.push(this.#difference(vni, [], membersOf(list)));
     }
     return found;
   }
 
-  #set(vni: number, list: string): number {
-    const count = list.length / floodMemberCodec.size;
-    const inner = BpfMap.create({
-      type: 'array',
-      name: 'flood_list',
-      keySize: u32.size,
-      valueSize: floodMemberCodec.size,
-      maxEntries: count,
-      flags: mapFlags.innerMap, // arrays of any length fit the same outer map
-    });
+  #set(vni: number, members: ReadonlySet<string>): number {
+    const { list, places } = rewrite(this.#lists.get(vni) ?? '', members);
+    if (places?.size === 0) return 0;
     try {
-      const keys = Buffer.from(Uint32Array.from({ length: count }, (_, at) => at).buffer);
-      inner.updateBatch(keys, Buffer.from(list, 'latin1'), count);
-      this.#outer.update(u32.encode(vni), inner);
-    } finally {
-      inner.close();
+      if (!places || !this.#writeInPlace(vni, places)) this.#swapIn(vni, list);
+    } catch (error) {
+      this.#lists = this.#read();
+      throw explainFull('flood', this.#outer.maxEntries, error);
     }
     this.#lists.set(vni, list);
     return 1;
   }
 
+  /** False when somebody took the list away. */
+  #writeInPlace(vni: number, places: ReadonlyMap<number, string>): boolean {
+    const id = this.#outer.lookup(u32.encode(vni)); // reading an outer map yields ids
+    if (!id) return false;
+    const inner = BpfMap.fromId(u32.decode(id, 0));
+    try {
+      write(inner, places);
+      return true;
+    } finally {
+      inner.close();
+    }
+  }
+
+  #swapIn(vni: number, list: string): void {
+    const places = placesOf(list);
+    const inner = BpfMap.create({
+      type: 'array',
+      name: 'flood_list',
+      keySize: u32.size,
+      valueSize: floodMemberCodec.size,
+      maxEntries: places.length,
+      flags: mapFlags.innerMap, // arrays of any length fit the same outer map
+    });
+    try {
+      write(inner, new Map(places.entries()));
+      this.#outer.update(u32.encode(vni), inner);
+    } finally {
+      inner.close();
+    }
+  }
+
   #delete(vni: number): number {
-    if (!this.#lists.delete(vni)) return 0;
+    if (!this.#lists.has(vni)) return 0;
     this.#outer.delete(u32.encode(vni));
+    this.#lists.delete(vni);
     return 1;
   }
 
@@ -109,9 +135,9 @@ export class FloodLists {
     const lists = new Map<number, string>();
     for (let at = 0; at < count; at++) {
       const offset = at * u32.size;
-      const inner = BpfMap.fromId(u32.decode(values, offset)); // reading an outer map yields ids
+      const inner = BpfMap.fromId(u32.decode(values, offset));
       try {
-        lists.set(u32.decode(keys, offset), this.#sorted(inner.lookupAll().values));
+        lists.set(u32.decode(keys, offset), inner.lookupAll().values.toString('latin1'));
       } finally {
         inner.close();
       }
@@ -119,34 +145,27 @@ export class FloodLists {
     return lists;
   }
 
-  #pack(members: readonly FloodMember[]): string {
-    return members
-      .map((member) => this.#packed.pack(member))
-      .sort()
-      .join('');
+  #pack(members: readonly FloodMember[]): Set<string> {
+    const packed = new Set(members.map((member) => this.#packed.pack(member)));
+    packed.delete(NOBODY);
+    return packed;
   }
 
-  #sorted(values: Buffer): string {
-    const count = values.length / floodMemberCodec.size;
-    return Array.from({ length: count }, (_, at) => this.#packed.at(values, at))
-      .sort()
-      .join('');
+  #members(packed: readonly string[]): FloodMember[] {
+    return packed.map((member) => this.#packed.unpack(member));
   }
 
-  #members(list: string): FloodMember[] {
-    const bytes = Buffer.from(list, 'latin1');
-    const count = bytes.length / floodMemberCodec.size;
-    return Array.from({ length: count }, (_, at) =>
-      floodMemberCodec.decode(bytes, at * floodMemberCodec.size),
-    );
-  }
-
-  #difference(vni: number, expected: string, actual: string): DifferenceAnswer {
-    const show = (list: string): string | null =>
-      list === '' ? null : this.#members(list).map(memberText).join(', ');
-    const problem = actual === '' ? 'missing' : expected === '' ? 'extra' : 'different';
+  #difference(vni: number, expected: readonly string[], actual: readonly string[]): DifferenceAnswer {
+    const show = (members: readonly string[]): string | null =>
+      members.length === 0 ? null : this.#members(members).map(memberText).join(', ');
+    const problem = expected.length === 0 ? 'extra' : actual.length === 0 ? 'missing' : 'different';
     return { table: 'flood', key: `vni ${vni}`, problem, expected: show(expected), actual: show(actual) };
   }
+}
+
+function write(inner: BpfMap, places: ReadonlyMap<number, string>): void {
+  const keys = Buffer.from(Uint32Array.from(places.keys()).buffer);
+  inner.updateBatch(keys, Buffer.from([...places.values()].join(''), 'latin1'), places.size);
 }
 
 export function memberText({ ifindex, slot }: FloodMember): string {

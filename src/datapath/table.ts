@@ -120,7 +120,7 @@ export class Table<K, V> {
       if (changed.size > 0) this.#update(changed);
     } catch (error) {
       this.#mirror = this.#read();
-      throw this.#explained(error);
+      throw explainFull(this.name, this.capacity, error);
     }
     for (const key of gone) this.#mirror.delete(key);
     for (const [key, value] of changed) this.#mirror.set(key, value);
@@ -131,14 +131,6 @@ export class Table<K, V> {
     const keys = Buffer.from([...changed.keys()].join(''), 'latin1');
     const values = Buffer.from([...changed.values()].join(''), 'latin1');
     this.#map.updateBatch(keys, values, changed.size);
-  }
-
-  #explained(error: unknown): unknown {
-    if (!(error instanceof BpfError) || (error.code !== 'E2BIG' && error.code !== 'ENOSPC')) return error;
-    return new PlaitError('MAP_FULL', `write map ${this.name}: all ${this.capacity} rows are in use`, {
-      hint: 'the size of the map bounds what one node can hold',
-      cause: error,
-    });
   }
 
   #compare(desired: ReadonlyMap<string, string>, actual: ReadonlyMap<string, string>): DifferenceAnswer[] {
@@ -165,4 +157,13 @@ export class Table<K, V> {
     const row = this.#text.key(this.#keys.unpack(key));
     return { table: this.name, key: row, problem, expected: show(expected), actual: show(actual) };
   }
+}
+
+/** MAP_FULL where that is what the kernel says. */
+export function explainFull(map: string, capacity: number, error: unknown): unknown {
+  if (!(error instanceof BpfError) || (error.code !== 'E2BIG' && error.code !== 'ENOSPC')) return error;
+  return new PlaitError('MAP_FULL', `write map ${map}: all ${capacity} rows are in use`, {
+    hint: 'the size of the map bounds what one node can hold',
+    cause: error,
+  });
 }

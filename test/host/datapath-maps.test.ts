@@ -114,29 +114,112 @@ test('ten thousand rows are written in well under 200 ms, and compared in less',
   dp.tables.fdb.replace([]);
 });
 
-/** The members of a flood list as the kernel has them: "ifindex slot". */
-function kernelList(vni: number): string[] {
+/** The kernel's id of the array that is the list of that network; 0 when there is none. */
+function kernelListId(vni: number): number {
   const outer = json<RawRow[]>(sh(`bpftool -j map dump pinned ${options.bpf}/maps/flood`));
   const row = outer.find(({ key }) => Buffer.from(hex(key), 'hex').readUInt32LE() === vni);
-  if (!row) return [];
-  const id = row.inner_map_id ?? Buffer.from(hex(row.value ?? []), 'hex').readUInt32LE();
-  const members = json<RawRow[]>(sh(`bpftool -j map dump id ${id}`));
-  return members.map(({ value = [] }) => {
+  if (!row) return 0;
+  return row.inner_map_id ?? Buffer.from(hex(row.value ?? []), 'hex').readUInt32LE();
+}
+
+/** Its places as the kernel has them, "ifindex slot", and "0 0" where nobody is. */
+function kernelPlaces(vni: number): string[] {
+  const id = kernelListId(vni);
+  if (id === 0) return [];
+  return json<RawRow[]>(sh(`bpftool -j map dump id ${id}`)).map(({ value = [] }) => {
     const bytes = Buffer.from(hex(value), 'hex');
     return `${bytes.readUInt32LE(0)} ${bytes.readUInt32LE(4)}`;
   });
 }
 
+const member = (ifindex: number, slot: number) => ({ ifindex, slot });
+const asPlace = ({ ifindex, slot }: { ifindex: number; slot: number }): string => `${ifindex} ${slot}`;
+const members = (count: number) => Array.from({ length: count }, (_, n) => member(n, count));
+
 test('a flood list has exactly its members, also after it grew and shrank', () => {
-  const member = (ifindex: number, slot: number) => ({ ifindex, slot });
-  for (const count of [1, 5, 300, 2]) {
-    const members = Array.from({ length: count }, (_, n) => member(n, count));
-    assert.is(dp.flood.apply([[4096, members]]).written, 1);
-    assert.equal(kernelList(4096).sort(), members.map(({ ifindex, slot }) => `${ifindex} ${slot}`).sort());
+  for (const [count, capacity] of [
+    [1, 8],
+    [5, 8],
+    [300, 512],
+    [64, 512],
+    [2, 8],
+  ] as const) {
+    assert.is(dp.flood.apply([[4096, members(count)]]).written, 1);
+    const places = kernelPlaces(4096);
+    assert.is(places.length, capacity);
+    const taken = places.filter((place) => place !== '0 0');
+    assert.equal(taken.sort(), members(count).map(asPlace).sort());
+    assert.is(dp.dump('flood', { vni: 4096 }).length, count, 'empty places are not shown');
   }
   assert.is(dp.flood.apply([[4096, [member(1, 2), member(0, 2)]]]).written, 0, 'order means nothing');
   assert.is(dp.flood.apply([[4096, []]]).deleted, 1);
-  assert.equal(kernelList(4096), []);
+  assert.equal(kernelPlaces(4096), []);
+});
+
+test('who joins or leaves a flood list leaves the array and the places of all others alone', () => {
+  const [a, b, c, d] = [member(7, 1), member(0, 1), member(0, 2), member(9, 3)] as const;
+  dp.flood.apply([[4097, [a, b, c]]]);
+  const id = kernelListId(4097);
+  assert.ok(id > 0);
+  const before = kernelPlaces(4097);
+  assert.is(dp.flood.apply([[4097, [a, c]]]).written, 1);
+  const without = kernelPlaces(4097);
+  assert.equal(
+    without,
+    before.map((place) => (place === '0 1' ? '0 0' : place)),
+  );
+  assert.is(dp.flood.apply([[4097, [d, c, a]]]).written, 1);
+  assert.equal(
+    kernelPlaces(4097),
+    without.map((place, at) => (at === before.indexOf('0 1') ? '9 3' : place)),
+    'the place that became free is used again',
+  );
+  assert.is(kernelListId(4097), id, 'it is the same array');
+});
+
+test('a place that the kernel lost, and one that it has twice, are found and mended', () => {
+  const id = kernelListId(4097);
+  const [first = ''] = kernelPlaces(4097);
+  const bytes = first.split(' ').map((part) => `${Number(part)} 0 0 0`);
+  sh(`bpftool map update id ${id} key 1 0 0 0 value 0 0 0 0 0 0 0 0`);
+  sh(`bpftool map update id ${id} key 2 0 0 0 value ${bytes.join(' ')}`);
+  const wanted = [[4097, [member(7, 1), member(0, 2), member(9, 3)]]] as const;
+  assert.equal(
+    dp.flood.verify(wanted).map(({ key, problem }) => `${key} ${problem}`),
+    ['vni 4097 different'],
+  );
+  dp.flood.replace(wanted);
+  assert.equal(
+    kernelPlaces(4097)
+      .filter((place) => place !== '0 0')
+      .sort(),
+    ['0 2', '7 1', '9 3'],
+  );
+  assert.equal(dp.flood.verify(wanted), []);
+  dp.flood.replace([]);
+});
+
+test('a change of a flood list does not wait for the kernel', () => {
+  const time = (action: (n: number) => void): number => {
+    const times = Array.from({ length: 20 }, (_, n) => {
+      const started = performance.now();
+      action(n);
+      return performance.now() - started;
+    });
+    return times.sort((a, b) => a - b)[10] ?? 0;
+  };
+  const swapped = time((n) => dp.flood.apply([[5000 + n, members(4)]]));
+  const written = time((n) => dp.flood.apply([[5000, [...members(4), member(100, n)]]]));
+  console.log(`flood list: new array ${swapped.toFixed(2)} ms, in place ${written.toFixed(3)} ms (median)`);
+  assert.ok(written < Math.max(0.5, swapped / 4), `${written} ms in place, ${swapped} ms for a new array`);
+  dp.flood.replace([]);
+});
+
+test('more networks than the map of flood lists holds is one clear error', () => {
+  const lists = Array.from({ length: 65 }, (_, n) => [6000 + n, members(2)] as const);
+  assert.throws(() => dp.flood.replace(lists), /^write map flood: all 64 rows are in use$/m);
+  assert.is(dp.flood.size, 64, 'the mirror knows what got in');
+  dp.flood.replace([]);
 });
 
 test('VTEPs keep their indexes through a restart; a released index is used last', async () => {

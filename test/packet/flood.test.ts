@@ -38,14 +38,15 @@ function setUp(): void {
   ip('link set plaitvx addrgenmode none up');
 }
 
-/** Slots 11, 12, 13 are the members' counters. */
+const NOBODY = { ifindex: 0, slot: 0 };
+
+/** Slots 11, 12, 13 are the members' counters. Some have left, the first and the last one among them. */
 function fillList(): void {
-  const members = [
-    ...MEMBERS.map((name, i) => ({ ifindex: index(name), slot: 11 + i })),
-    { ifindex: 0, slot: carol.vtep },
-    { ifindex: 0, slot: dave.vtep },
-    { ifindex: 0, slot: erin.vtep },
-  ];
+  const [m1, m2, m3] = MEMBERS.map((name, i) => ({ ifindex: index(name), slot: 11 + i }));
+  assert.ok(m1 && m2 && m3);
+  const [toCarol, toDave, toErin] = [carol, dave, erin].map(({ vtep }) => ({ ifindex: 0, slot: vtep }));
+  assert.ok(toCarol && toDave && toErin);
+  const members = [NOBODY, m1, m2, NOBODY, m3, toCarol, NOBODY, toDave, toErin, NOBODY];
   const options = {
     type: 'array',
     keySize: 4,
@@ -165,6 +166,36 @@ test('a list of one, the sender, reaches nobody and is no error', () => {
   } finally {
     datapath.map('flood').update(u32.encode(VNI), list);
     alone.close();
+  }
+});
+
+test('an empty place is nobody, also where VTEP 0 would be a valid one', () => {
+  const vteps = datapath.map('vteps');
+  const unused = vteps.lookup(u32.encode(0));
+  vteps.update(u32.encode(0), vteps.lookup(u32.encode(carol.vtep)) ?? Buffer.alloc(0));
+  try {
+    const sent = transmitted(() => {
+      datapath.run('from_container', frame(everyone.mac), { ifindex: index('m1'), netns });
+    });
+    assert.equal(sent, { m1: 0, m2: 1, m3: 1, plaitvx: 2, ul: 2 });
+  } finally {
+    vteps.update(u32.encode(0), unused ?? Buffer.alloc(0));
+  }
+});
+
+test('a list of empty places reaches nobody and is no error', () => {
+  const options = { type: 'array', keySize: 4, valueSize: 8, maxEntries: 16, flags: mapFlags.innerMap };
+  const empty = BpfMap.create(options);
+  datapath.map('flood').update(u32.encode(VNI), empty);
+  try {
+    const sent = transmitted(() => {
+      const run = datapath.run('from_container', frame(everyone.mac), { ifindex: index('m1'), netns });
+      assert.equal({ ...run, out: [] }, { verdict: 'drop', out: [], drops: [], events: ['FLOODED'] });
+    });
+    assert.equal(sent, { m1: 0, m2: 0, m3: 0, plaitvx: 0, ul: 0 });
+  } finally {
+    datapath.map('flood').update(u32.encode(VNI), list);
+    empty.close();
   }
 });
 
