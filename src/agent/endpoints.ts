@@ -1,9 +1,9 @@
 /*
  * The life of the endpoints attached on this node. Each step leaves its trace after the journal knows of it:
  *
- *     journal "attaching" → veth → etcd (addresses, MAC, record) → rows → program → names → journal "attached"
+ *     journal "attaching" → veth → program → rows → etcd (addresses, MAC, record) → names → journal "attached"
  *
- * The interface is made before etcd tells others of it, with the addresses that it will most likely get: who learns
+ * The interface is ready before etcd tells others of it, with the addresses that it will most likely get: who learns
  * of an endpoint talks to it at once, and a first packet that gets lost costs a second. One way leads back, whatever was reached: `dismantle` removes every trace in the reverse order and is harmless
  * where there is none. A detach, a failed attach, a vanished namespace and a crash found at the start all end there.
  * What etcd holds is removed last; while etcd is away the journal keeps the endpoint as "detaching" and it is tried
@@ -14,9 +14,12 @@
 import type { Logger } from 'pino';
 import type { Datapath } from '../datapath/datapath.js';
 import type { DnsServers } from '../dns/servers.js';
+import { canonicalIp, parseMac } from '../model/addresses.js';
 import type { AttachRequest } from '../model/api.js';
 import type { DesiredRows } from '../model/desired.js';
-import { NotFound, PlaitError, StoreUnavailable } from '../model/errors.js';
+import { AddressTaken, MacTaken, NotFound, PlaitError, StoreUnavailable } from '../model/errors.js';
+import type { EndpointInput } from '../model/inputs.js';
+import { endpointRow } from '../model/recordRows.js';
 import { type Endpoint, type Network, randomId } from '../model/records.js';
 import type { ClusterView } from '../model/view.js';
 import { resolveNamespace } from '../net/namespaces.js';
@@ -30,6 +33,7 @@ import type { Journal, JournalEntry } from './journal.js';
 import { KeyedLock } from './keyed-lock.js';
 import type { Locals } from './locals.js';
 import type { Reconciler } from './reconciler.js';
+import { StepClock } from './step-clock.js';
 import type { StoreHealth } from './store-health.js';
 
 export interface EndpointsOptions {
@@ -50,12 +54,6 @@ export interface EndpointsOptions {
 export interface Changed {
   readonly endpoint: Endpoint;
   readonly warnings: string[];
-}
-
-interface Made {
-  readonly endpoint: Endpoint;
-  /** Of the host end. */
-  readonly ifindex: number;
 }
 
 const retryMs = 5000;
@@ -111,13 +109,14 @@ export class Endpoints {
 
   /** Takes over an endpoint that an earlier agent attached and whose host end exists. */
   async adopt(entry: JournalEntry, endpoint: Endpoint, ifindex: number): Promise<void> {
-    const { view, watch, datapath, log } = this.#options;
+    const { view, watch, datapath, locals, desired, log } = this.#options;
     this.#hold(entry, () => watch.hold(entry.network));
-    view.putEndpoint(endpoint);
-    this.#connect(entry, endpoint, ifindex);
     datapath.links.attach(entry.hostIfname, ifindex);
-    const warnings = await this.#serveNames(entry);
-    for (const warning of warnings) log.warn({ endpoint: entry.id }, warning);
+    const attachment = { ifindex, slot: datapath.slots.of(ifindex) };
+    locals.add({ entry, endpoint, attachment });
+    view.putEndpoint(endpoint);
+    desired.attach(entry.id, attachment);
+    for (const warning of await this.#serveNames(entry)) log.warn({ endpoint: entry.id }, warning);
   }
 
   /** Removes what is left of an endpoint that was never attached, or not to its end. */
@@ -172,21 +171,23 @@ export class Endpoints {
   }
 
   async #attach(start: JournalEntry, request: AttachRequest, network: Network): Promise<Changed> {
-    const { watch, journal, view, reconciler, datapath } = this.#options;
+    const { watch, journal, log } = this.#options;
+    const clock = new StepClock();
     await watch.acquire(network.id);
     this.#hold(start, () => undefined);
+    clock.done('follow');
     let entry = start;
     try {
       await journal.write(entry);
-      const made = await this.#create(entry, request, network);
-      entry = { ...entry, endpoint: made.endpoint };
-      view.putEndpoint(made.endpoint);
-      this.#connect(entry, made.endpoint, made.ifindex);
-      await reconciler.flush();
-      datapath.links.attach(entry.hostIfname, made.ifindex);
+      clock.done('journal');
+      const endpoint = await this.#create(entry, request, network, clock);
+      entry = { ...entry, endpoint };
+      clock.done('etcd');
       const warnings = await this.#serveNames(entry);
+      clock.done('names');
       await journal.write({ ...entry, phase: 'attached' });
-      return { endpoint: made.endpoint, warnings };
+      log.info({ endpoint: entry.id, name: endpoint.name, netns: entry.netns, ms: clock.steps }, 'attached');
+      return { endpoint, warnings };
     } catch (error) {
       await this.#undoAttach(entry, error);
       throw error;
@@ -205,22 +206,46 @@ export class Endpoints {
   }
 
   /** Makes the interface, then the record; the interface anew when somebody else took its addresses first. */
-  async #create(entry: JournalEntry, request: AttachRequest, network: Network): Promise<Made> {
+  async #create(
+    start: JournalEntry,
+    request: AttachRequest,
+    network: Network,
+    clock: StepClock,
+  ): Promise<Endpoint> {
     const { store, node } = this.#options;
     const choice = this.#choices.of(network.id);
-    let ifindex = 0;
+    let made: JournalEntry | undefined;
     const prepare = async (endpoint: Endpoint): Promise<void> => {
       choice.replace(endpoint.addresses);
-      if (ifindex !== 0) await deleteVeth(entry.hostIfname);
-      ifindex = await createVeth(interfaceSpec(entry, endpoint, network));
+      if (made !== undefined) await this.#disconnect(made);
+      made = { ...start, endpoint };
+      const ifindex = await createVeth(interfaceSpec(made, endpoint, network));
+      clock.done('interface');
+      await this.#connect(made, endpoint, network, ifindex);
+      clock.done('rows');
     };
     try {
-      const input = { ...endpointInput(request), id: entry.id, node };
-      const endpoint = await createEndpoint(store, network, input, this.#taken(network), prepare);
-      return { endpoint, ifindex };
+      const input = { ...endpointInput(request), id: start.id, node };
+      this.#refuseTaken(input, network);
+      return await createEndpoint(store, network, input, this.#taken(network), prepare);
     } finally {
       choice.replace([]);
     }
+  }
+
+  /**
+   * What is known to be somebody else's is refused before rows for it are written here, if only for the moment until
+   * etcd refuses it.
+   */
+  #refuseTaken({ addresses = [], mac }: Pick<EndpointInput, 'addresses' | 'mac'>, network: Network): void {
+    const { view } = this.#options;
+    for (const address of addresses) {
+      const holder = view.endpointAt(network.id, canonicalIp(address));
+      if (holder) throw new AddressTaken(address, network.name, `endpoint ${holder.name}`);
+    }
+    if (mac === undefined) return;
+    const holder = view.endpointsOfNetwork(network.id).find((other) => other.mac === mac.toLowerCase());
+    if (holder) throw new MacTaken(mac, network.name, `endpoint ${holder.name}`);
   }
 
   #taken({ id }: Network): string[] {
@@ -236,12 +261,36 @@ export class Endpoints {
     return createEndpoint(store, network, { id, name, node, addresses, mac, aliases, labels });
   }
 
-  /** From here on its rows are due. */
-  #connect(entry: JournalEntry, endpoint: Endpoint, ifindex: number): void {
-    const { datapath, desired, locals } = this.#options;
+  /**
+   * Lets frames in and out. The program comes before the rows by which others reach the container, since its first
+   * answer, an ARP request, must not get lost; and after the row that tells the program whose frames these are.
+   */
+  async #connect(entry: JournalEntry, endpoint: Endpoint, network: Network, ifindex: number): Promise<void> {
+    const { datapath, desired, locals, view, reconciler } = this.#options;
     const attachment = { ifindex, slot: datapath.slots.of(ifindex) };
+    datapath.tables.endpoints.apply([
+      [ifindex, endpointRow(network, endpoint, parseMac(endpoint.mac), attachment)],
+    ]);
+    datapath.links.attach(entry.hostIfname, ifindex);
     locals.add({ entry, endpoint, attachment });
+    view.putEndpoint(endpoint);
     desired.attach(entry.id, attachment);
+    await reconciler.flush();
+  }
+
+  async #disconnect({ id, hostIfname }: JournalEntry): Promise<void> {
+    const { datapath, desired, locals, view, reconciler, log } = this.#options;
+    const ifindex = locals.get(id)?.attachment.ifindex;
+    locals.delete(id);
+    desired.detach(id);
+    view.deleteEndpoint(id);
+    // What could not be written is found again by the next full compare.
+    await reconciler.flush().catch((error) => {
+      log.warn({ endpoint: id, err: error }, 'rows of a detached endpoint are left for later');
+    });
+    datapath.links.detach(hostIfname);
+    if (ifindex !== undefined) datapath.slots.release(ifindex);
+    await deleteVeth(hostIfname);
   }
 
   /** A container without names still has its network: what goes wrong here is a warning. */
@@ -259,28 +308,12 @@ export class Endpoints {
 
   /** `isUnknown`: etcd never heard of it. */
   async #dismantle(entry: JournalEntry, isUnknown = false): Promise<string[]> {
-    const { journal, locals, desired, view, datapath } = this.#options;
-    await journal.write({ ...entry, phase: 'detaching' });
-    const ifindex = locals.get(entry.id)?.attachment.ifindex;
-    locals.delete(entry.id);
+    await this.#options.journal.write({ ...entry, phase: 'detaching' });
+    await this.#disconnect(entry);
     await this.#serveNames(entry);
-    desired.detach(entry.id);
-    view.deleteEndpoint(entry.id);
-    await this.#removeRows(entry);
-    datapath.links.detach(entry.hostIfname);
-    if (ifindex !== undefined) datapath.slots.release(ifindex);
-    await deleteVeth(entry.hostIfname);
     const warnings = await this.#forget(entry, isUnknown);
     this.#letGo(entry);
     return warnings;
-  }
-
-  /** What could not be written is found again by the next full compare. */
-  async #removeRows(entry: JournalEntry): Promise<void> {
-    const { reconciler, log } = this.#options;
-    await reconciler.flush().catch((error) => {
-      log.warn({ endpoint: entry.id, err: error }, 'rows of a detached endpoint are left for later');
-    });
   }
 
   async #forget(entry: JournalEntry, isUnknown: boolean): Promise<string[]> {
