@@ -2,11 +2,33 @@
 /*
  * tcx ingress of plait0p, the far end of the host's own interface: what the host sends or routes into an overlay.
  * The destination address says which network is meant, the neighbour map says which MAC. Only containers of this
- * node are reached: a remote one would answer to its own node's gateway.
+ * node are reached: a remote one would answer to its own node's gateway. What is for many is for nobody here: the
+ * host is no member of the networks, and the kernel sends reports and solicitations of its own as soon as an
+ * interface has an address.
  */
 #include "lib/address.h"
 #include "lib/deliver.h"
 #include "lib/toobig.h"
+
+static __always_inline bool is_group4(__be32 ip4)
+{
+	return (ip4 & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || ip4 == bpf_htonl(0xffffffff);
+}
+
+/* The MAC alone does not tell: without ARP the kernel writes the device's own for 255.255.255.255. */
+static __always_inline bool is_for_many(struct __sk_buff *skb, __be16 proto)
+{
+	struct ethhdr *eth = (void *)(long)skb->data;
+	void *l3 = eth + 1, *end = (void *)(long)skb->data_end;
+
+	if (l3 <= end && mac_is_group(eth->h_dest))
+		return true;
+	if (proto == bpf_htons(ETH_P_IP) && l3 + sizeof(struct iphdr) <= end)
+		return is_group4(((struct iphdr *)l3)->daddr);
+	if (proto == bpf_htons(ETH_P_IPV6) && l3 + sizeof(struct ipv6hdr) <= end)
+		return ((struct ipv6hdr *)l3)->daddr.s6_addr[0] == 0xff;
+	return false;
+}
 
 static __always_inline int read_destination(struct __sk_buff *skb, __be16 proto, struct addr *to)
 {
@@ -67,6 +89,10 @@ static __always_inline int handle(struct __sk_buff *skb, struct frame *frame)
 		return -DROP_VLAN;
 	if (!pull(skb, sizeof(*eth) + (proto == bpf_htons(ETH_P_IPV6) ? sizeof(struct ipv6hdr) : sizeof(struct iphdr))))
 		return -DROP_TRUNCATED;
+	if (is_for_many(skb, proto)) {
+		count_event(EVENT_HOST_MULTICAST, skb->len);
+		return DONE;
+	}
 	err = read_destination(skb, proto, &to);
 	if (err)
 		return err;

@@ -15,7 +15,7 @@
 
 #define MAX_VTEPS 4096
 
-/* Only bounds the loop, which ends with the array: every endpoint of this node and every VTEP, at any size of the maps. */
+/* Only bounds the loop, which ends with the array: more than all endpoints and VTEPs at any size of the maps. */
 #define MAX_FLOOD_MEMBERS (1 << 20)
 
 #define MAP SEC(".maps") __attribute__((weak))
@@ -86,13 +86,16 @@ struct {
  * A flood list: places for members, some of them empty (zero). Who joins or leaves is written in place, and the others
  * keep theirs, so a frame that is being flooded neither misses nor doubles them. Replacing the array makes the agent
  * wait for an RCU grace period (8-15 ms), so the capacity is a power of two and changes only by factors.
+ *
+ * Sizes, not types: up to Linux 6.1 at least an array that is made without BTF is refused (EINVAL) as the inner one of
+ * a map that was declared with it. The values are struct flood_member.
  */
 struct flood_list {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_INNER_MAP);
-	__type(key, __u32);
-	__type(value, struct flood_member);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct flood_member));
 };
 
 /* VNI → its flood list. Full: broadcast on that network goes nowhere (DROP_NO_MEMBERS). */

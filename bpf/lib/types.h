@@ -150,7 +150,7 @@ enum drop_reason {
 	DROP_ENCAP_FAILED,     /* a kernel helper refused to encapsulate */
 	DROP_DECAP_FAILED,     /* a kernel helper refused to decapsulate */
 	DROP_ECN,              /* outer CE on an inner packet that is not ECN-capable (RFC 6040 section 4.2) */
-	DROP_HOST_UNROUTED,    /* from the host to an address of no live network, or not unicast IP */
+	DROP_HOST_UNROUTED,    /* from the host to an address of no live network, or not IP */
 	DROP_HOST_REMOTE,      /* from the host to an endpoint on another node */
 	DROP_NO_MEMBERS,       /* flooded on a network whose list is empty */
 	DROP_REASONS,
@@ -165,9 +165,10 @@ enum event {
 	EVENT_FROM_HOST,
 	EVENT_ARP_ANSWERED,
 	EVENT_ND_ANSWERED,
-	EVENT_FLOODED,       /* frames flooded; copies are counted by their receivers */
-	EVENT_SLOW_SENT,     /* encapsulated by the kernel's vxlan device */
-	EVENT_SLOW_RECEIVED, /* decapsulated by it */
+	EVENT_FLOODED,        /* frames flooded; copies are counted by their receivers */
+	EVENT_SLOW_SENT,      /* encapsulated by the kernel's vxlan device */
+	EVENT_SLOW_RECEIVED,  /* decapsulated by it */
+	EVENT_HOST_MULTICAST, /* the host's own multicast and broadcast, which goes nowhere */
 	EVENTS,
 };
 

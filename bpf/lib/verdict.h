@@ -14,7 +14,7 @@
 /* Verdicts besides TC_ACT_REDIRECT (what bpf_redirect*() return). */
 #define GO_ON 0        /* nothing decided: the next step decides */
 #define PASS 0x100     /* not for us: whoever is next, in the end the kernel's stack */
-#define DONE 0x101     /* copies are on their way, the original is not needed */
+#define DONE 0x101     /* not needed any more, and no drop: copies are on their way, or nobody wants it */
 #define ANSWERED 0x102 /* too big: the skb now holds the answer to its sender */
 
 #define NO_SLOT (~0u)

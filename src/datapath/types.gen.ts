@@ -71,6 +71,7 @@ export const Event = {
   FLOODED: 7,
   SLOW_SENT: 8,
   SLOW_RECEIVED: 9,
+  HOST_MULTICAST: 10,
 } as const;
 
 export type Event = (typeof Event)[keyof typeof Event];
@@ -87,10 +88,11 @@ export const eventNames: readonly string[] = [
   'FLOODED',
   'SLOW_SENT',
   'SLOW_RECEIVED',
+  'HOST_MULTICAST',
 ];
 
 /** EVENTS */
-export const eventCount = 10;
+export const eventCount = 11;
 
 /** enum endpoint_flags, names without ENDPOINT_. */
 export const EndpointFlags = {
@@ -214,17 +216,6 @@ export interface FdbEntry {
 }
 
 export const fdbEntryCodec: Codec<FdbEntry> = struct<FdbEntry>(8, [
-  ['ifindex', 0, u32],
-  ['slot', 4, u32],
-]);
-
-/** struct flood_member, 8 bytes. */
-export interface FloodMember {
-  ifindex: number;
-  slot: number;
-}
-
-export const floodMemberCodec: Codec<FloodMember> = struct<FloodMember>(8, [
   ['ifindex', 0, u32],
   ['slot', 4, u32],
 ]);
@@ -357,6 +348,17 @@ export const dropEventCodec: Codec<DropEvent> = struct<DropEvent>(128, [
   ['head', 32, bytes(96)],
 ]);
 
+/** struct flood_member, 8 bytes. */
+export interface FloodMember {
+  ifindex: number;
+  slot: number;
+}
+
+export const floodMemberCodec: Codec<FloodMember> = struct<FloodMember>(8, [
+  ['ifindex', 0, u32],
+  ['slot', 4, u32],
+]);
+
 /** Codecs of the maps, by name; inner: of the maps inside. */
 export const mapCodecs = {
   drops: { key: u32, value: counterCodec },
@@ -364,7 +366,7 @@ export const mapCodecs = {
   endpoints: { key: u32, value: endpointCodec },
   events: { key: u32, value: counterCodec },
   fdb: { key: fdbKeyCodec, value: fdbEntryCodec },
-  flood: { key: u32, inner: { key: u32, value: floodMemberCodec } },
+  flood: { key: u32 },
   neighbors: { key: neighborKeyCodec, value: neighborCodec },
   networks: { key: u32, value: networkCodec },
   sample_budgets: { key: u32, value: sampleBudgetCodec },
