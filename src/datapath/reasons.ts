@@ -21,7 +21,7 @@ export const DROP_DESCRIPTIONS: Readonly<Record<keyof typeof DropReason, string>
   ENCAP_FAILED: 'the kernel refused to encapsulate it',
   DECAP_FAILED: 'the kernel refused to decapsulate it',
   ECN: 'congestion was marked outside on a packet that cannot carry the mark inside',
-  HOST_UNROUTED: 'from the host to an address of no live network, or not unicast IP',
+  HOST_UNROUTED: 'from the host to an address of no live network, or not IP',
   HOST_REMOTE: 'from the host to an endpoint on another node',
   NO_MEMBERS: 'broadcast on a network whose flood list is empty',
 };
@@ -37,6 +37,7 @@ export const EVENT_DESCRIPTIONS: Readonly<Record<keyof typeof Event, string>> = 
   FLOODED: 'broadcast, multicast and unknown unicast frames copied to members',
   SLOW_SENT: "encapsulated by the kernel's vxlan device",
   SLOW_RECEIVED: "decapsulated by the kernel's vxlan device",
+  HOST_MULTICAST: "the host's own multicast and broadcast, which goes nowhere",
 };
 
 /** Lower case with dashes, as they are shown: `spoofed-mac`. */

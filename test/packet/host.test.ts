@@ -46,8 +46,11 @@ const refused = [
   { reason: 'HOST_REMOTE', what: 'for a container of a lost node', frame: v4('10.10.0.51') },
   { reason: 'HOST_UNROUTED', what: 'for an address that nobody has', frame: v4(nobody.ip4) },
   { reason: 'HOST_UNROUTED', what: 'for an address of no network', frame: v4('198.51.100.1') },
-  { reason: 'HOST_UNROUTED', what: 'for multicast', frame: v6('ff02::16') },
-  { reason: 'HOST_UNROUTED', what: 'that is broadcast', frame: v4('10.10.0.255') },
+  {
+    reason: 'HOST_UNROUTED',
+    what: "for a subnet's broadcast address, which nobody has",
+    frame: v4('10.10.0.255'),
+  },
   {
     reason: 'HOST_UNROUTED',
     what: 'that is not IP',
@@ -69,6 +72,41 @@ const refused = [
     ]),
   },
 ];
+
+const groupMac = (frame: Buffer, to: string): Buffer => Buffer.concat([mac(to), frame.subarray(6)]);
+const forMany = [
+  { what: 'an MLD report', frame: groupMac(v6('ff02::16'), '33:33:00:00:00:16') },
+  { what: 'a neighbour solicitation', frame: groupMac(v6('ff02::1:ff00:1'), '33:33:ff:00:00:01') },
+  { what: 'an IGMP report', frame: groupMac(v4('224.0.0.22'), '01:00:5e:00:00:16') },
+  { what: 'the last multicast address', frame: v4('239.255.255.255') },
+  { what: "a broadcast, to which the kernel writes the device's own MAC", frame: v4('255.255.255.255') },
+  { what: 'IPv6 multicast with such a MAC', frame: v6('ff02::1') },
+  {
+    what: 'what is not IP, to a group',
+    frame: groupMac(
+      eth(
+        gateway.mac,
+        gateway.mac,
+        'arp',
+        arp({ operation: 1, senderMac: gateway.mac, sender: gateway.ip4, target: bob.ip4 }),
+      ),
+      '01:80:c2:00:00:0e',
+    ),
+  },
+];
+
+for (const { what, frame } of forMany) {
+  test(`lets ${what} go nowhere, which is no drop`, () => {
+    const run = datapath.run('from_host', frame);
+    assert.equal({ ...run, out: [] }, { verdict: 'drop', out: [], drops: [], events: ['HOST_MULTICAST'] });
+  });
+}
+
+for (const to of ['240.0.0.1', '223.255.255.255', '255.255.255.254']) {
+  test(`counts ${to}, next to the addresses for many, as a drop`, () => {
+    assertDropped(datapath.run('from_host', v4(to)), 'HOST_UNROUTED', v4(to), to);
+  });
+}
 
 for (const { reason, what, frame } of refused) {
   test(`drops what is ${what}`, () => {
