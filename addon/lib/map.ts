@@ -146,7 +146,8 @@ export class BpfMap {
 
   /**
    * Everything at once, by batches where the kernel has them for this type (since Linux 5.6), else one by one.
-   * `keys` and `values` are `count` times keySize and valueBytes.
+   * `keys` and `values` are `count` times keySize and valueBytes. Each key comes once, also where others write and
+   * delete meanwhile; what they do in that time may be in it or not.
    */
   lookupAll(): { keys: Buffer; values: Buffer; count: number } {
     return this.#native.lookupAll();

@@ -34,14 +34,6 @@ std::string CodeName(int err) {
   return name ? name : "E" + std::to_string(err);
 }
 
-std::string Describe(int err) {
-  if (err == kKernelNotSupported) return "not supported by the kernel";
-  const char* text = strerrordesc_np(err);
-  std::string description = text ? text : "error " + std::to_string(err);
-  description[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(description[0])));
-  return description;
-}
-
 int Print(libbpf_print_level level, const char* format, va_list args) {
   if (!sink || level == LIBBPF_DEBUG) return 0;
   va_list again;
@@ -92,6 +84,14 @@ std::string VerifierLine(const std::vector<std::string>& lines) {
 }
 
 }  // namespace
+
+std::string Describe(int err) {
+  if (err == kKernelNotSupported) return "not supported by the kernel";
+  const char* text = strerrordesc_np(err);
+  std::string description = text ? text : "error " + std::to_string(err);
+  description[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(description[0])));
+  return description;
+}
 
 PrintCapture::PrintCapture() : previous_(sink) {
   sink = &text_;

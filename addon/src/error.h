@@ -18,6 +18,8 @@ struct Outcome {
   }
 };
 
+// What an errno means, in lower case; also for those that have no text in user space.
+std::string Describe(int err);
 Napi::Value MakeError(Napi::Env env, const std::string& op, const Outcome& outcome);
 [[noreturn]] void Fail(Napi::Env env, const std::string& op, int err, const std::string& cause = "");
 [[noreturn]] void Fail(Napi::Env env, const std::string& op, const Outcome& outcome);

@@ -4,6 +4,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <vector>
 
@@ -29,6 +31,11 @@ uint32_t OptionalU32(const Napi::Object& options, const char* key, const std::st
   return value.IsUndefined() ? 0 : ToU32(value, op, key);
 }
 
+bool IsKernelName(const std::string& name) {
+  return std::all_of(name.begin(), name.end(),
+                     [](unsigned char c) { return isalnum(c) || c == '_' || c == '.'; });
+}
+
 Napi::Value Create(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   std::string op = "create map";
@@ -38,18 +45,22 @@ Napi::Value Create(const Napi::CallbackInfo& info) {
   const std::string map_name = name.IsUndefined() ? "" : ToString(name, op, "name");
   if (!map_name.empty()) op += " " + map_name;
 
+  if (!IsKernelName(map_name)) Fail(env, op, EINVAL, "a name has only letters, digits, _ and .");
+
   bpf_map_create_opts create{};
   create.sz = sizeof(create);
   create.map_flags = OptionalU32(options, "flags", op);
-  create.numa_node = 0;
-  const Napi::Value inner = options.Get("innerMap");
-  if (!inner.IsUndefined()) create.inner_map_fd = MapWrap::From(inner, op, "innerMap")->LiveFd(env, op);
   const auto type = static_cast<bpf_map_type>(MapTypeNumber(options.Get("type"), op));
+  const uint32_t key_size = OptionalU32(options, "keySize", op);
+  const uint32_t value_size = OptionalU32(options, "valueSize", op);
+  const uint32_t max_entries = ToU32(options.Get("maxEntries"), op, "maxEntries");
+  const Napi::Value inner = options.Get("innerMap");
+  // The last look into options, which may have getters that close maps.
+  if (!inner.IsUndefined()) create.inner_map_fd = MapWrap::From(inner, op, "innerMap")->LiveFd(env, op);
 
   PrintCapture capture;
-  Fd fd(bpf_map_create(type, map_name.empty() ? nullptr : map_name.c_str(),
-                       OptionalU32(options, "keySize", op), OptionalU32(options, "valueSize", op),
-                       ToU32(options.Get("maxEntries"), op, "maxEntries"), &create));
+  Fd fd(bpf_map_create(type, map_name.empty() ? nullptr : map_name.c_str(), key_size, value_size, max_entries,
+                       &create));
   if (!fd.valid()) Fail(env, op, errno);
   return MapWrap::Make(env, std::move(fd), op);
 }
@@ -125,10 +136,11 @@ int MapWrap::LiveFd(Napi::Env env, const std::string& op) const {
   return fd_.get();
 }
 
-size_t MapWrap::ValueBytes() const {
+size_t MapWrap::ValueBytes(Napi::Env env, const std::string& op) const {
   if (!IsPerCpu(info_.type)) return info_.value_size;
   const int cpus = libbpf_num_possible_cpus();
-  return (info_.value_size + 7u) / 8u * 8u * (cpus > 0 ? cpus : 0);
+  if (cpus <= 0) Fail(env, op, cpus < 0 ? -cpus : ENODATA, "cannot tell the number of possible CPUs from /sys");
+  return (size_t{info_.value_size} + 7) / 8 * 8 * cpus;
 }
 
 int MapWrap::NestedFd(const Napi::Value& value, const std::string& op) const {
@@ -146,7 +158,7 @@ Napi::Value MapWrap::Info(const Napi::CallbackInfo& info) {
   out.Set("name", std::string(info_.name));
   out.Set("keySize", info_.key_size);
   out.Set("valueSize", info_.value_size);
-  out.Set("valueBytes", static_cast<double>(ValueBytes()));
+  out.Set("valueBytes", static_cast<double>(ValueBytes(env, Op("inspect"))));
   out.Set("maxEntries", info_.max_entries);
   out.Set("flags", info_.map_flags);
   return out;
@@ -161,7 +173,7 @@ Napi::Value MapWrap::Lookup(const Napi::CallbackInfo& info) {
   const std::string op = Op("look up in");
   const int fd = LiveFd(env, op);
   const Bytes key = ToBytes(info[0], info_.key_size, op, "key");
-  auto value = Napi::Buffer<uint8_t>::New(env, ValueBytes());
+  auto value = Napi::Buffer<uint8_t>::New(env, ValueBytes(env, op));
   if (bpf_map_lookup_elem(fd, key.data, value.Data()) == 0) return value;
   if (errno == ENOENT) return env.Undefined();
   Fail(env, op, errno);
@@ -175,7 +187,7 @@ void MapWrap::Update(const Napi::CallbackInfo& info) {
   const uint32_t flags = ToU32(info[2], op, "flags");
   const int nested = NestedFd(info[1], op);
   const void* value =
-      nested >= 0 ? static_cast<const void*>(&nested) : ToBytes(info[1], ValueBytes(), op, "value").data;
+      nested >= 0 ? static_cast<const void*>(&nested) : ToBytes(info[1], ValueBytes(env, op), op, "value").data;
   if (bpf_map_update_elem(fd, key.data, value, flags) < 0) Fail(env, op, errno);
 }
 

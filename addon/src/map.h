@@ -42,7 +42,8 @@ class MapWrap : public Napi::ObjectWrap<MapWrap> {
 
   std::string Op(const char* verb) const;
   // Bytes of one value as user space sees it: for per-CPU maps every possible CPU, each rounded up to 8.
-  size_t ValueBytes() const;
+  // Fails when /sys does not tell how many there are.
+  size_t ValueBytes(Napi::Env env, const std::string& op) const;
   // The descriptor to store where the map's values are other maps or programs; -1 where they are bytes.
   int NestedFd(const Napi::Value& value, const std::string& op) const;
 

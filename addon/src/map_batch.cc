@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "error.h"
@@ -13,7 +15,8 @@
 
 namespace {
 
-constexpr uint32_t kChunk = 4096;
+constexpr uint32_t kChunk = 4096;           // elements at once, unless
+constexpr size_t kChunkBytes = 1024 * 1024;  // their values are so large
 
 using Store = std::vector<uint8_t>;
 
@@ -26,6 +29,10 @@ struct Shape {
   size_t key;
   size_t value;
   uint32_t max_entries;
+
+  // The walk through a trie starts over whenever the key it stands on is deleted. Where somebody deletes faster than
+  // we read it has to end all the same.
+  uint64_t most_visits() const { return uint64_t{max_entries} * 8 + kChunk; }
 };
 
 struct Listing {
@@ -36,7 +43,8 @@ struct Listing {
 // A hash bucket is returned whole or not at all (ENOSPC), hence the growing chunk. Returns an errno.
 int LookupByBatch(const Shape& shape, Listing& out) {
   Store position(std::max<size_t>(shape.key, sizeof(uint32_t)));
-  uint32_t chunk = std::max(1u, std::min(kChunk, shape.max_entries));
+  const auto fitting = static_cast<uint32_t>(std::clamp<size_t>(kChunkBytes / shape.value, 16, kChunk));
+  uint32_t chunk = std::max(1u, std::min(fitting, shape.max_entries));
   const uint32_t biggest = shape.max_entries + kChunk;  // elements in flight may exceed max_entries
   bool first = true;
   for (;;) {
@@ -48,23 +56,23 @@ int LookupByBatch(const Shape& shape, Listing& out) {
                                             &out.values[out.count * shape.value], &count, nullptr);
     const int err = result < 0 ? errno : 0;
     if (err == ENOSPC && chunk < biggest) {
-      chunk = std::min(chunk * 2, biggest);
+      chunk = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{chunk} * 2, biggest));
       continue;
     }
     if (err != 0 && err != ENOENT) return err;
     out.count += count;
     first = false;
-    if (err == ENOENT) return 0;
+    if (err == ENOENT || out.count >= shape.most_visits()) return 0;
   }
 }
 
-// Bounded by max_entries: deletes by others can make the kernel start over.
 int LookupOneByOne(const Shape& shape, Listing& out) {
   Store key(shape.key), next(shape.key), value(shape.value);
   bool first = true;
   out.keys.clear();
   out.values.clear();
-  for (out.count = 0; out.count < shape.max_entries;) {
+  out.count = 0;
+  for (uint64_t visits = 0; visits < shape.most_visits(); visits++) {
     if (bpf_map_get_next_key(shape.fd, first ? nullptr : key.data(), next.data()) < 0) {
       return errno == ENOENT ? 0 : errno;
     }
@@ -81,6 +89,26 @@ int LookupOneByOne(const Shape& shape, Listing& out) {
   return 0;
 }
 
+// Each key once, with the value that was read last: a walk that started over has seen keys twice.
+Listing Distinct(const Shape& shape, const Listing& all) {
+  std::unordered_map<std::string_view, uint32_t> place;
+  Listing once;
+  for (uint32_t i = 0; i < all.count; i++) {
+    const uint8_t* key = &all.keys[i * shape.key];
+    const uint8_t* value = &all.values[i * shape.value];
+    const std::string_view name(reinterpret_cast<const char*>(key), shape.key);
+    const auto [found, is_new] = place.emplace(name, once.count);
+    if (!is_new) {
+      memcpy(&once.values[found->second * shape.value], value, shape.value);
+      continue;
+    }
+    once.keys.insert(once.keys.end(), key, key + shape.key);
+    once.values.insert(once.values.end(), value, value + shape.value);
+    once.count++;
+  }
+  return once;
+}
+
 std::string At(uint32_t index, uint32_t count) {
   return " (element " + std::to_string(index) + " of " + std::to_string(count) + ")";
 }
@@ -90,15 +118,17 @@ std::string At(uint32_t index, uint32_t count) {
 Napi::Value MapWrap::LookupAll(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::string op = Op("list");
-  const Shape shape{LiveFd(env, op), info_.key_size, ValueBytes(), info_.max_entries};
+  const Shape shape{LiveFd(env, op), info_.key_size, ValueBytes(env, op), info_.max_entries};
   if (shape.key == 0 || shape.value == 0)
     Fail(env, op, EINVAL, "a " + MapTypeName(info_.type) + " has no entries");
 
   Listing listing;
   int err = LookupByBatch(shape, listing);
   // EINTR: too much was deleted meanwhile (before Linux 6.13).
-  if (IsUnsupported(err) || err == EINTR) err = LookupOneByOne(shape, listing);
+  const bool one_by_one = IsUnsupported(err) || err == EINTR;
+  if (one_by_one) err = LookupOneByOne(shape, listing);
   if (err != 0) Fail(env, op, err);
+  if (one_by_one || info_.type == BPF_MAP_TYPE_LPM_TRIE) listing = Distinct(shape, listing);
   Napi::Object out = Napi::Object::New(env);
   out.Set("keys", Napi::Buffer<uint8_t>::Copy(env, listing.keys.data(), listing.count * shape.key));
   out.Set("values", Napi::Buffer<uint8_t>::Copy(env, listing.values.data(), listing.count * shape.value));
@@ -112,7 +142,7 @@ Napi::Value MapWrap::UpdateBatch(const Napi::CallbackInfo& info) {
   const int fd = LiveFd(env, op);
   const uint32_t total = ToU32(info[2], op, "count");
   const uint32_t flags = ToU32(info[3], op, "flags");
-  const size_t value_bytes = ValueBytes();
+  const size_t value_bytes = ValueBytes(env, op);
   if (IsMapInMap(info_.type) || info_.type == BPF_MAP_TYPE_PROG_ARRAY) {
     Fail(env, op, EINVAL, "values are descriptors: update one by one");
   }
@@ -134,13 +164,13 @@ Napi::Value MapWrap::UpdateBatch(const Napi::CallbackInfo& info) {
       const uint32_t finished = count < rest ? count : 0;  // untouched when the kernel did not begin
       batched = false;
       if (!IsUnsupported(err))
-        Fail(env, op, err, std::string(strerrordesc_np(err)) + At(done + finished, total));
+        Fail(env, op, err, Describe(err) + At(done + finished, total));
       done += finished;
       continue;
     }
     if (bpf_map_update_elem(fd, key, value, flags) < 0) {
       const int err = errno;
-      Fail(env, op, err, std::string(strerrordesc_np(err)) + At(done, total));
+      Fail(env, op, err, Describe(err) + At(done, total));
     }
     done++;
   }
@@ -163,18 +193,19 @@ Napi::Value MapWrap::DeleteBatch(const Napi::CallbackInfo& info) {
       const int result = bpf_map_delete_batch(fd, key, &count, nullptr);
       const int err = result < 0 ? errno : 0;
       batched = !IsUnsupported(err);
-      if (err != 0 && err != ENOENT && batched) Fail(env, op, err);
+      if (err != 0 && err != ENOENT && batched) {
+        const uint32_t finished = count < total - done ? count : 0;  // untouched when the kernel did not begin
+        Fail(env, op, err, Describe(err) + At(done + finished, total));
+      }
       if (batched) {
         deleted += count;
         done += count + (err == ENOENT ? 1 : 0);  // a missing key ends the batch: step over it
         continue;
       }
     }
-    if (bpf_map_delete_elem(fd, key) == 0) {
-      deleted++;
-    } else if (errno != ENOENT) {
-      Fail(env, op, errno);
-    }
+    const int err = bpf_map_delete_elem(fd, key) < 0 ? errno : 0;
+    if (err != 0 && err != ENOENT) Fail(env, op, err, Describe(err) + At(done, total));
+    deleted += err == 0;
     done++;
   }
   return Napi::Number::New(env, deleted);

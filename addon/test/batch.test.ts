@@ -1,7 +1,11 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BpfMap, features, type MapOptions, mapFlags, struct, u32, u64 } from '../lib/index.js';
-import { bpftool, Cleanup, failsWith } from './support.js';
+import { bpftool, Cleanup, failsWith, run } from './support.js';
+
+const library = new URL('../lib/index.js', import.meta.url).href;
 
 const cleanup = new Cleanup();
 const test = suite('batch');
@@ -129,6 +133,73 @@ test('a map that is full names the element that did not fit', () => {
   const map = create({ type: 'hash', keySize: 4, valueSize: 4, maxEntries: 100, flags: mapFlags.noPrealloc });
   const keys = packed(150, (i) => u32.encode(i));
   assert.match(failsWith('E2BIG', () => map.updateBatch(keys, keys, 150)).message, /element 1\d\d of 150/);
+});
+
+test('what a batch deletes is named when it cannot be deleted', () => {
+  const flags = mapFlags.noPrealloc;
+  const map = create({ type: 'lpm_trie', keySize: 8, valueSize: 4, maxEntries: 4, flags });
+  const keys = packed(3, (i) => prefixKey.encode({ length: i === 2 ? 33 : 32, address: i }));
+  map.updateBatch(keys.subarray(0, 16), Buffer.alloc(8), 2);
+  assert.match(failsWith('EINVAL', () => map.deleteBatch(keys, 3)).message, /element 2 of 3/);
+});
+
+test('a map without elements says so to a batch too', () => {
+  const map = create({ type: 'ringbuf', maxEntries: 4096 });
+  const none = new Uint8Array(0);
+  const message = /map: not supported by the kernel \(element 0 of 1\) \(ENOTSUPP\)$/;
+  assert.match(failsWith('ENOTSUPP', () => map.updateBatch(none, none, 1)).message, message);
+  assert.match(failsWith('ENOTSUPP', () => map.deleteBatch(none, 1)).message, message);
+});
+
+test('a trie that changes meanwhile is listed with each key once', async () => {
+  const size = many;
+  const flags = mapFlags.noPrealloc;
+  const map = create({ type: 'lpm_trie', keySize: 8, valueSize: 4, maxEntries: size, flags });
+  const keys = packed(size, (address) => prefixKey.encode({ length: 32, address }));
+  map.updateBatch(keys, Buffer.alloc(size * 4), size);
+  const worker = new Worker(
+    `
+    import('${library}').then(({ BpfMap }) => {
+      const { parentPort, workerData } = require('node:worker_threads');
+      const map = BpfMap.fromId(workerData.id);
+      parentPort.postMessage('deleting');
+      for (;;) {
+        const i = Math.floor(Math.random() * ${size});
+        const key = workerData.keys.subarray(i * 8, i * 8 + 8);
+        if (Math.random() < 0.3) map.delete(key);
+        else map.update(key, new Uint8Array(4));
+      }
+    });
+  `,
+    { eval: true, workerData: { id: map.id, keys } },
+  );
+  try {
+    await once(worker, 'message');
+    for (let i = 0; i < 50; i++) {
+      const found = map.lookupAll();
+      const distinct = new Set(
+        Array.from({ length: found.count }, (_, at) => found.keys.readUInt32LE(at * 8 + 4)),
+      );
+      assert.is(distinct.size, found.count);
+      assert.ok(found.count > 0 && found.count <= size);
+    }
+  } finally {
+    await worker.terminate();
+  }
+});
+
+test('a large map with few large values is listed in little memory', () => {
+  const program = `
+    import { BpfMap } from '${library}';
+    const map = BpfMap.create({ type: 'hash', keySize: 4, valueSize: 65536, maxEntries: 100_000, flags: 1 });
+    map.update(Buffer.alloc(4), Buffer.alloc(65536));
+    const before = process.resourceUsage().maxRSS;
+    const { count } = map.lookupAll();
+    console.log(JSON.stringify([count, process.resourceUsage().maxRSS - before]));
+  `;
+  const [count, kilobytes] = JSON.parse(run(process.execPath, '--input-type=module', '-e', program));
+  assert.is(count, 1);
+  assert.ok(kilobytes < 20_000, `${kilobytes} KB`);
 });
 
 test('nothing to do is done', () => {

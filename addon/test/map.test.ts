@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BpfMap, be32, mapFlags, openObject, possibleCpus, struct, u32, u64 } from '../lib/index.js';
-import { bpftool, Cleanup, compile, failsWith } from './support.js';
+import { bpftool, Cleanup, compile, failsWith, run } from './support.js';
 
 interface DumpRow {
   key: string[];
@@ -182,6 +182,17 @@ test('a program array takes programs', async () => {
   failsWith('EINVAL', () => map.update(key(0), u32.encode(object.program('count_green').id)));
 });
 
+test('without a /sys that tells the CPUs a per-CPU map is an error, not a buffer of no bytes', () => {
+  const program = `
+    import { BpfMap } from '${new URL('../lib/index.js', import.meta.url).href}';
+    try { BpfMap.create({ type: 'percpu_array', keySize: 4, valueSize: 4096, maxEntries: 1 }); }
+    catch ({ message }) { console.log(message); }
+  `;
+  const script = 'mount -t tmpfs none /sys/devices/system/cpu && exec "$0" --input-type=module -e "$1"';
+  const said = run('unshare', '--mount', 'sh', '-c', script, process.execPath, program);
+  assert.match(said, /^inspect map: cannot tell the number of possible CPUs/);
+});
+
 test('a frozen map takes no more writes', () => {
   const map = create({ type: 'array', keySize: 4, valueSize: 4, maxEntries: 1 });
   map.freeze();
@@ -229,6 +240,8 @@ test('impossible maps are refused by name of what is wrong', () => {
   failsWith('EINVAL', () => BpfMap.create({ type: 'hash', keySize: 4, valueSize: 4, maxEntries: 0 }));
   failsWith('EINVAL', () => BpfMap.create({ type: 'hash', keySize: -4, valueSize: 4, maxEntries: 1 }));
   failsWith('ENOENT', () => BpfMap.fromId(0xfffffff0));
+  const misnamed = { type: 'hash', name: 'my-map', keySize: 4, valueSize: 4, maxEntries: 1 } as const;
+  assert.match(failsWith('EINVAL', () => BpfMap.create(misnamed)).message, /^create map my-map: a name has only/);
 });
 
 test.run();

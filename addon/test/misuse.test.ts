@@ -89,6 +89,24 @@ test('methods on objects that are not theirs are errors', () => {
   failsWith('EINVAL', () => native.attachTcx(impostor, 1, 'ingress'));
 });
 
+test('a getter among the options cannot close the inner map under its user', () => {
+  const shape = { type: 'array', keySize: 4, maxEntries: 1 } as const;
+  const inner = BpfMap.create({ ...shape, valueSize: 4 });
+  let other: BpfMap | undefined;
+  const options = {
+    ...shape,
+    valueSize: 4,
+    get type() {
+      inner.close();
+      other = BpfMap.create({ ...shape, valueSize: 8 });
+      return 'array_of_maps';
+    },
+    innerMap: inner.native,
+  };
+  failsWith('EBADF', () => native.createMap(options));
+  other?.close();
+});
+
 test('native classes cannot be made without what they wrap', () => {
   for (const handle of [map.native, program.native]) {
     const Class = Object.getPrototypeOf(handle).constructor as new (...args: unknown[]) => unknown;
