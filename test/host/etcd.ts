@@ -1,7 +1,7 @@
 /** Debian's etcd for a test: a process of its own on loopback ports that were free, its data in memory. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -55,14 +55,22 @@ export class TestEtcd {
     await exited;
   }
 
-  /** Freezes and thaws it: connections stay, answers do not come. */
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#process?.kill(signal);
+  /** Runs the work while etcd is frozen: connections stay, answers do not come. */
+  async whileFrozen(work: () => Promise<unknown>): Promise<void> {
+    const child = this.#process;
+    if (!child) throw new Error('freeze etcd: it does not run');
+    child.kill('SIGSTOP');
+    try {
+      const isStopped = () => / T /.test(readFileSync(`/proc/${child.pid}/stat`, 'utf8'));
+      await until('etcd is frozen', isStopped);
+      await work();
+    } finally {
+      child.kill('SIGCONT');
+    }
   }
 
   /** Stops and removes everything. */
   async destroy(): Promise<void> {
-    this.#process?.kill('SIGCONT');
     await this.stop('SIGKILL');
     rmSync(this.#dir, { recursive: true, force: true });
   }
