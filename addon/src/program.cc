@@ -132,6 +132,8 @@ Napi::Value ProgramWrap::TestRun(const Napi::CallbackInfo& info) {
   opts.repeat = static_cast<int>(repeat);
   const Outcome ran =
       netns.Run([&] { return Outcome::Errno(bpf_prog_test_run_opts(fd, &opts) < 0 ? errno : 0); });
+  if (ran.err == ENOSPC && (room == 0 || opts.data_size_out <= room))
+    Fail(env, op, ENOSPC, "ctx is less than the " + std::to_string(opts.ctx_size_out) + " bytes of its kind");
   if (ran.err == ENOSPC)
     Fail(env, op, ENOSPC,
          "dataOutSize is less than the " + std::to_string(opts.data_size_out) + " bytes that came out");

@@ -86,6 +86,16 @@ test('room for less than what comes out is an error, none is none', () => {
   assert.is(program.testRun({ data: packet, dataOutSize: 0 }).data.length, 0);
 });
 
+test('a context that is too short for its kind is called that', () => {
+  const program = object.program('count_green');
+  for (const dataOutSize of [0, 64]) {
+    const error = failsWith('ENOSPC', () =>
+      program.testRun({ data: packet, ctx: new Uint8Array(24), dataOutSize }),
+    );
+    assert.match(error.message, /ctx is less than the \d+ bytes of its kind/);
+  }
+});
+
 test('XDP programs run too', () => {
   const run = object
     .program('pass_xdp')
