@@ -20,7 +20,8 @@ Outcome WithCapturedPrints(const std::function<Outcome()>& work) {
 
 Outcome Netns::Open(const std::optional<std::string>& path, Netns& into) {
   if (!path) return {};
-  into.fd_ = Fd(open(path->c_str(), O_RDONLY | O_CLOEXEC));
+  // Not waiting, for the path may be that of a FIFO by mistake.
+  into.fd_ = Fd(open(path->c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (into.fd_.valid()) return {};
   const int err = errno;
   return Outcome::Errno(err, "cannot open network namespace " + *path);

@@ -1,10 +1,19 @@
 import dgram from 'node:dgram';
 import { closeSync } from 'node:fs';
 import net from 'node:net';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { features, interfaceIndex, socketInNamespace } from '../lib/index.js';
-import { Cleanup, failsWith, inNamespace, makeVethPair, type Namespace, run } from './support.js';
+import {
+  Cleanup,
+  failsWith,
+  inNamespace,
+  makeVethPair,
+  type Namespace,
+  run,
+  temporaryDirectory,
+} from './support.js';
 
 const cleanup = new Cleanup();
 const test = suite('net');
@@ -69,6 +78,14 @@ test('what cannot be bound is a clear error', () => {
   const fd = socketInNamespace({ ...at, address: '127.0.0.1' });
   failsWith('EADDRINUSE', () => socketInNamespace({ ...at, address: '127.0.0.1' }));
   closeSync(fd);
+});
+
+test('a path that is no namespace is refused without waiting for it', () => {
+  const fifo = join(temporaryDirectory(cleanup), 'fifo');
+  run('mkfifo', fifo);
+  for (const path of [fifo, '/', '/proc/self/ns/mnt']) {
+    assert.match(failsWith('EINVAL', () => interfaceIndex('lo', path)).message, /cannot enter the network namespace/);
+  }
 });
 
 test('the thread that asks stays in its own namespace', () => {
