@@ -37,6 +37,7 @@ export {
   type AttachTcOptions,
   type AttachXdpOptions,
   attachTc,
+  attachTcAsync,
   attachXdp,
   BpfLink,
   listTcx,

@@ -1,6 +1,6 @@
 import { misuse } from './error.js';
 import { features } from './features.js';
-import { type NativeLink, native } from './native.js';
+import { type ClsactArguments, type NativeLink, native, type TcxArguments } from './native.js';
 import type { BpfProgram } from './program.js';
 import type { Direction, LinkInfo, TcxEntry } from './types.js';
 
@@ -117,21 +117,35 @@ function placeOf(position: TcxPosition | undefined): Place {
  * Attaches a sched_cls program to a device. Errors: ENODEV; EEXIST when this very program is on the tcx hook already, or
  * when another clsact filter has the priority and handle; EINVAL for a program of another type or where tcx was asked
  * for and the kernel has none; ENOENT for a namespace that is not there.
+ *
+ * With tcx the kernel waits until no packet sees the hook as it was, 8-15 ms.
  */
 export function attachTc(program: BpfProgram, options: AttachTcOptions): BpfLink {
-  const { ifindex, direction, netns, mode = 'auto' } = options;
+  const how = tcArguments(program, options);
+  return new BpfLink(how.tcx ? native.attachTcx(...how.tcx) : native.attachClsact(...how.clsact));
+}
+
+/** As `attachTc`, waiting on another thread. The program may be closed meanwhile. */
+export async function attachTcAsync(program: BpfProgram, options: AttachTcOptions): Promise<BpfLink> {
+  const how = tcArguments(program, options);
+  return new BpfLink(
+    await (how.tcx ? native.attachTcxAsync(...how.tcx) : native.attachClsactAsync(...how.clsact)),
+  );
+}
+
+type TcArguments =
+  | { readonly tcx: TcxArguments }
+  | { readonly tcx?: undefined; readonly clsact: ClsactArguments };
+
+function tcArguments(program: BpfProgram, options: AttachTcOptions): TcArguments {
+  const { ifindex, direction, netns, mode = 'auto', handle = 0, priority = 0, replace = false } = options;
   if (mode !== 'auto' && mode !== 'tcx' && mode !== 'clsact') {
     throw misuse('attach program', `mode ${String(mode)} is none of auto, tcx, clsact`);
   }
   if (mode === 'tcx' || (mode === 'auto' && features.tcx())) {
-    return new BpfLink(
-      native.attachTcx(program.native, ifindex, direction, netns, ...placeOf(options.position)),
-    );
+    return { tcx: [program.native, ifindex, direction, netns, ...placeOf(options.position)] };
   }
-  const { handle = 0, priority = 0, replace = false } = options;
-  return new BpfLink(
-    native.attachClsact(program.native, ifindex, direction, netns, handle, priority, replace),
-  );
+  return { clsact: [program.native, ifindex, direction, netns, handle, priority, replace] };
 }
 
 /** Attaches an xdp program to a device (since Linux 5.9). EBUSY: there is one already; EOPNOTSUPP: no native XDP. */

@@ -118,6 +118,25 @@ export interface NativeMapOptions {
   innerMap?: NativeMap | undefined;
 }
 
+export type TcxArguments = [
+  program: NativeProgram,
+  ifindex: number,
+  direction: Direction,
+  netns?: string | undefined,
+  position?: 'before' | 'after',
+  anchor?: NativeLink | NativeProgram,
+];
+
+export type ClsactArguments = [
+  program: NativeProgram,
+  ifindex: number,
+  direction: Direction,
+  netns: string | undefined,
+  handle: number,
+  priority: number,
+  replace: boolean,
+];
+
 interface Native {
   setErrorClass(error: typeof BpfError): void;
   NativeObject: new (path: string, pinRoot?: string) => NativeObject;
@@ -131,23 +150,10 @@ interface Native {
   linkFromId(id: number): NativeLink;
   unpin(path: string): void;
   possibleCpus(): number;
-  attachTcx(
-    program: NativeProgram,
-    ifindex: number,
-    direction: Direction,
-    netns?: string,
-    position?: 'before' | 'after',
-    anchor?: NativeLink | NativeProgram,
-  ): NativeLink;
-  attachClsact(
-    program: NativeProgram,
-    ifindex: number,
-    direction: Direction,
-    netns: string | undefined,
-    handle: number,
-    priority: number,
-    replace: boolean,
-  ): NativeLink;
+  attachTcx(...how: TcxArguments): NativeLink;
+  attachTcxAsync(...how: TcxArguments): Promise<NativeLink>;
+  attachClsact(...how: ClsactArguments): NativeLink;
+  attachClsactAsync(...how: ClsactArguments): Promise<NativeLink>;
   attachXdp(program: NativeProgram, ifindex: number, mode: string, netns?: string): NativeLink;
   listTcx(ifindex: number, direction: Direction, netns?: string): TcxEntry[];
   interfaceIndex(name: string, netns?: string): number;

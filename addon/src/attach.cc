@@ -6,6 +6,8 @@
 #include <net/if.h>
 
 #include <cerrno>
+#include <functional>
+#include <memory>
 #include <vector>
 
 #include "addon.h"
@@ -36,57 +38,136 @@ std::string AttachOp(const ProgramWrap* program, const char* where, uint32_t ifi
   return "attach program " + program->name() + " to " + where + " of ifindex " + std::to_string(ifindex);
 }
 
-// Where among the programs already there; without an anchor, before all or after all.
-void Place(sys::LinkCreate& attr, const Napi::Value& where, const Napi::Value& anchor,
-           const std::string& op) {
-  if (where.IsUndefined()) return;
+// What there is to do, read from the arguments, with everything that it takes: it may run after the caller
+// closed the program, and on another thread.
+struct Attaching {
+  std::string op;
+  std::function<Outcome(std::unique_ptr<Attachment>& into)> work;
+};
+
+// The kernel waits for an RCU grace period when programs on a device change, 8-15 ms: on libuv's pool.
+class AttachWorker : public Napi::AsyncWorker {
+ public:
+  AttachWorker(Napi::Env env, Attaching attaching)
+      : Napi::AsyncWorker(env), deferred_(env), attaching_(std::move(attaching)) {}
+  Napi::Promise Promise() const { return deferred_.Promise(); }
+
+  void Execute() override { outcome_ = attaching_.work(attachment_); }
+
+  void OnOK() override {
+    const Napi::Env env = Env();
+    Napi::HandleScope scope(env);
+    if (!outcome_.ok()) return deferred_.Reject(MakeError(env, attaching_.op, outcome_));
+    deferred_.Resolve(LinkWrap::Make(env, std::move(attachment_)));
+  }
+
+  // Something was thrown in Execute(): no memory.
+  void OnError(const Napi::Error&) override {
+    outcome_ = Outcome::Errno(ENOMEM);
+    OnOK();
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  Attaching attaching_;
+  std::unique_ptr<Attachment> attachment_;
+  Outcome outcome_;
+};
+
+Napi::Value AttachNow(Napi::Env env, const Attaching& attaching) {
+  std::unique_ptr<Attachment> attachment;
+  const Outcome outcome = attaching.work(attachment);
+  if (!outcome.ok()) Fail(env, attaching.op, outcome);
+  return LinkWrap::Make(env, std::move(attachment));
+}
+
+Napi::Value AttachLater(Napi::Env env, Attaching attaching) {
+  auto* worker = new AttachWorker(env, std::move(attaching));
+  const Napi::Promise promise = worker->Promise();
+  worker->Queue();
+  return promise;
+}
+
+// std::function wants what it holds to be copyable.
+std::shared_ptr<Fd> Duplicate(Napi::Env env, int fd, const std::string& op) {
+  auto copy = std::make_shared<Fd>(Fd::Duplicate(fd));
+  if (!copy->valid()) Fail(env, op, errno);
+  return copy;
+}
+
+// Where among the programs already there; without an anchor, before all or after all. Returns what keeps the
+// anchor alive.
+std::shared_ptr<Fd> Place(sys::LinkCreate& attr, const Napi::Value& where, const Napi::Value& anchor,
+                          const std::string& op) {
+  if (where.IsUndefined()) return nullptr;
   const std::string place = ToString(where, op, "position");
   attr.flags = place == "before" ? sys::kBefore : sys::kAfter;
-  if (anchor.IsUndefined()) return;
-  if (ProgramWrap::Is(anchor)) {
-    attr.relative_fd = ProgramWrap::From(anchor, op)->LiveFd(anchor.Env(), op);
-    return;
-  }
-  attr.relative_fd = LinkWrap::From(anchor, op)->Live(anchor.Env(), op).fd();
-  attr.flags |= sys::kRelativeToLink;
+  if (anchor.IsUndefined()) return nullptr;
+  const Napi::Env env = anchor.Env();
+  const bool is_program = ProgramWrap::Is(anchor);
+  if (!is_program) attr.flags |= sys::kRelativeToLink;
+  auto held = Duplicate(env,
+                        is_program ? ProgramWrap::From(anchor, op)->LiveFd(env, op)
+                                   : LinkWrap::From(anchor, op)->Live(env, op).fd(),
+                        op);
+  attr.relative_fd = held->get();
+  return held;
+}
+
+Outcome CreateTcx(const std::optional<std::string>& path, sys::LinkCreate attr,
+                  std::unique_ptr<Attachment>& into) {
+  Netns netns;
+  const Outcome opened = Netns::Open(path, netns);
+  if (!opened.ok()) return opened;
+  return netns.Run([&] {
+    const int fd = sys::Bpf(BPF_LINK_CREATE, attr);
+    if (fd < 0) return Outcome::Errno(fd);
+    into = MakeKernelLink(Fd(fd));
+    return Outcome{};
+  });
 }
 
 // (program, ifindex, direction, netns | undefined, 'before' | 'after' | undefined, link | program |
 // undefined)
-Napi::Value AttachTcx(const Napi::CallbackInfo& info) {
+Attaching ReadTcx(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   ProgramWrap* program = ProgramWrap::From(info[0], "attach to tcx");
   const uint32_t ifindex = ToU32(info[1], "attach to tcx", "ifindex");
   const std::string op = AttachOp(program, "tcx", ifindex);
+  const auto held = Duplicate(env, program->LiveFd(env, op), op);
   sys::LinkCreate attr{};
-  attr.prog_fd = program->LiveFd(env, op);
+  attr.prog_fd = held->get();
   attr.target_ifindex = ifindex;
   attr.attach_type = IsIngress(info[2], op) ? sys::kTcxIngress : sys::kTcxEgress;
-  Place(attr, info[4], info[5], op);
-  Fd link;
-  const Outcome outcome = OpenNetns(info[3], op).Run([&] {
-    const int fd = sys::Bpf(BPF_LINK_CREATE, attr);
-    if (fd < 0) return Outcome::Errno(fd);
-    link = Fd(fd);
-    return Outcome{};
-  });
-  if (!outcome.ok()) Fail(env, op, outcome);
-  return LinkWrap::Make(env, MakeKernelLink(std::move(link)));
+  const auto anchor = Place(attr, info[4], info[5], op);
+  const auto netns = ToOptionalPath(info[3], op);
+  return {op, [held, anchor, attr, netns](auto& into) { return CreateTcx(netns, attr, into); }};
 }
 
 // (program, ifindex, direction, netns | undefined, handle, priority, replace)
-Napi::Value AttachClsactFilter(const Napi::CallbackInfo& info) {
+Attaching ReadClsact(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   ProgramWrap* program = ProgramWrap::From(info[0], "attach to clsact");
   const uint32_t ifindex = ToU32(info[1], "attach to clsact", "ifindex");
   const std::string op = AttachOp(program, "clsact", ifindex);
   const ClsactPlace place{ifindex, IsIngress(info[2], op), ToU32(info[4], op, "handle"),
                           ToU32(info[5], op, "priority")};
-  std::unique_ptr<Attachment> filter;
-  const Outcome outcome = AttachClsact(ToOptionalPath(info[3], op), place, ToBool(info[6], op, "replace"),
-                                       program->LiveFd(env, op), filter);
-  if (!outcome.ok()) Fail(env, op, outcome);
-  return LinkWrap::Make(env, std::move(filter));
+  const auto netns = ToOptionalPath(info[3], op);
+  const bool replace = ToBool(info[6], op, "replace");
+  const auto held = Duplicate(env, program->LiveFd(env, op), op);
+  return {op, [held, place, netns, replace](auto& into) {
+            return AttachClsact(netns, place, replace, held->get(), into);
+          }};
+}
+
+template <Attaching (*Read)(const Napi::CallbackInfo&)>
+Napi::Value Now(const Napi::CallbackInfo& info) {
+  return AttachNow(info.Env(), Read(info));
+}
+
+template <Attaching (*Read)(const Napi::CallbackInfo&)>
+Napi::Value Later(const Napi::CallbackInfo& info) {
+  return AttachLater(info.Env(), Read(info));
 }
 
 uint32_t XdpFlags(const Napi::Value& value, const std::string& op) {
@@ -158,8 +239,10 @@ Napi::Value InterfaceIndex(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void InitAttach(Napi::Env env, Napi::Object exports) {
-  exports.Set("attachTcx", Napi::Function::New(env, AttachTcx));
-  exports.Set("attachClsact", Napi::Function::New(env, AttachClsactFilter));
+  exports.Set("attachTcx", Napi::Function::New(env, Now<ReadTcx>));
+  exports.Set("attachTcxAsync", Napi::Function::New(env, Later<ReadTcx>));
+  exports.Set("attachClsact", Napi::Function::New(env, Now<ReadClsact>));
+  exports.Set("attachClsactAsync", Napi::Function::New(env, Later<ReadClsact>));
   exports.Set("attachXdp", Napi::Function::New(env, AttachXdp));
   exports.Set("listTcx", Napi::Function::New(env, ListTcx));
   exports.Set("interfaceIndex", Napi::Function::New(env, InterfaceIndex));

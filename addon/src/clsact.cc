@@ -46,7 +46,8 @@ bpf_tc_opts OptionsOf(const ClsactPlace& place) {
 
 class ClsactFilter : public Attachment {
  public:
-  ClsactFilter(Netns netns, const ClsactPlace& place) : netns_(std::move(netns)), place_(place) {}
+  ClsactFilter(Netns netns, const ClsactPlace& place, uint32_t program_id)
+      : netns_(std::move(netns)), place_(place), program_id_(program_id) {}
 
   Outcome State(LinkState& into) override {
     into.kind = "clsact";
@@ -54,25 +55,30 @@ class ClsactFilter : public Attachment {
     into.handle = place_.handle;
     into.priority = place_.priority;
     if (detached_) return {};
-    return netns_.Run([&] {
-      const bpf_tc_hook hook = HookOf(place_);
-      bpf_tc_opts opts = OptionsOf(place_);
-      const int err = bpf_tc_query(&hook, &opts);
-      if (err == -ENOENT || err == -ENODEV || err == -EINVAL) return Outcome{};  // removed behind our back
-      into.ifindex = place_.ifindex;
-      into.program_id = opts.prog_id;
-      return Outcome::Errno(err);
-    });
+    const Outcome outcome = netns_.Run([&] { return Query(into.program_id); });
+    if (into.program_id != 0) into.ifindex = place_.ifindex;
+    return outcome;
+  }
+
+  // Takes whatever runs there for its own, as the pinned record says.
+  Outcome AdoptRunning() {
+    return netns_.Run([&] { return Query(program_id_); });
   }
 
   Outcome Update(int program_fd) override {
     if (detached_) return Outcome::Errno(ENOLINK, "it is detached");
     return netns_.Run([&] {
+      uint32_t running = 0;
+      const Outcome queried = Query(running);
+      if (!queried.ok()) return queried;
+      if (running == 0) return Outcome::Errno(ENOLINK, "the filter is gone");  // replacing would make a new one
       const bpf_tc_hook hook = HookOf(place_);
       bpf_tc_opts opts = OptionsOf(place_);
       opts.prog_fd = program_fd;
       opts.flags = BPF_TC_F_REPLACE;
-      return Outcome::Errno(bpf_tc_attach(&hook, &opts));
+      const int err = bpf_tc_attach(&hook, &opts);
+      if (err == 0) program_id_ = opts.prog_id;
+      return Outcome::Errno(err);
     });
   }
 
@@ -98,13 +104,26 @@ class ClsactFilter : public Attachment {
     return Outcome::Errno(bpf_obj_pin(map.get(), path.c_str()) < 0 ? errno : 0);
   }
 
+  // What somebody else has put into the place since is not ours to remove.
   void Release(bool pinned) override {
-    if (!pinned) Detach();
+    LinkState now;
+    if (!pinned && State(now).ok() && now.program_id == program_id_) Detach();
   }
 
  private:
+  // Inside the namespace. The program is 0 when the filter was removed behind our back.
+  Outcome Query(uint32_t& program_id) const {
+    const bpf_tc_hook hook = HookOf(place_);
+    bpf_tc_opts opts = OptionsOf(place_);
+    const int err = bpf_tc_query(&hook, &opts);
+    program_id = err == 0 ? opts.prog_id : 0;
+    const bool gone = err == -ENOENT || err == -ENODEV || err == -EINVAL;
+    return Outcome::Errno(gone ? 0 : err);
+  }
+
   Netns netns_;
   ClsactPlace place_;
+  uint32_t program_id_;  // what this object has put there, or found there when it was opened
   bool detached_ = false;
 };
 
@@ -129,6 +148,7 @@ Outcome AttachClsact(const std::optional<std::string>& path, const ClsactPlace& 
   const Outcome opened = Netns::Open(path, netns);
   if (!opened.ok()) return opened;
   ClsactPlace taken = place;
+  uint32_t program_id = 0;
   const Outcome attached = netns.Run([&] {
     bpf_tc_hook hook = HookOf(place);
     const int made = bpf_tc_hook_create(&hook);
@@ -139,9 +159,10 @@ Outcome AttachClsact(const std::optional<std::string>& path, const ClsactPlace& 
     const int err = bpf_tc_attach(&hook, &opts);
     taken.handle = opts.handle;
     taken.priority = opts.priority;
+    program_id = opts.prog_id;
     return Outcome::Errno(err);
   });
-  if (attached.ok()) into = std::make_unique<ClsactFilter>(std::move(netns), taken);
+  if (attached.ok()) into = std::make_unique<ClsactFilter>(std::move(netns), taken, program_id);
   return attached;
 }
 
@@ -157,6 +178,8 @@ Outcome AdoptClsact(const std::optional<std::string>& path, int record_fd,
     return Outcome::Errno(EXDEV, "its device is in another network namespace: name that in netns");
   }
   const ClsactPlace place{record.ifindex, record.ingress != 0, record.handle, record.priority};
-  into = std::make_unique<ClsactFilter>(std::move(netns), place);
-  return {};
+  auto filter = std::make_unique<ClsactFilter>(std::move(netns), place, 0);
+  const Outcome adopted = filter->AdoptRunning();
+  if (adopted.ok()) into = std::move(filter);
+  return adopted;
 }

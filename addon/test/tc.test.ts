@@ -161,6 +161,13 @@ tcxTest('tcx programs run in the order that was asked for', () => {
   assert.equal(order(), []);
 });
 
+tcxTest('a clsact filter is no place on a tcx hook', () => {
+  const filter = attach('count_green', { mode: 'clsact' });
+  const error = failsWith('EINVAL', () => attach('count_blue', { mode: 'tcx', position: { before: filter } }));
+  assert.match(error.message, /a clsact filter is no place/);
+  filter.close();
+});
+
 tcxTest('one program stands only once on a hook', () => {
   const link = attach('count_green');
   failsWith('EEXIST', () => attach('count_green'));
@@ -193,6 +200,25 @@ test('a clsact filter is what tc shows, and the qdisc of others stays', () => {
   assert.is(filters().length, 0);
   link.close();
   assert.match(inNamespace(near, 'tc qdisc show dev v0'), /clsact/);
+});
+
+test('closing a link leaves the clsact filter that has taken its place', () => {
+  const place = { mode: 'clsact', priority: 7, handle: 3 } as const;
+  const link = attach('count_green', place);
+  const taken = attach('count_blue', { ...place, replace: true });
+  link.close();
+  assert.is(taken.info().programId, object.program('count_blue').id);
+  taken.update(object.program('count_green'));
+  taken.close();
+  assert.is(filters().length, 0);
+});
+
+test('a clsact filter that tc removed is not made again by an update', () => {
+  const link = attach('count_green', { mode: 'clsact' });
+  inNamespace(near, 'tc filter del dev v0 ingress');
+  failsWith('ENOLINK', () => link.update(object.program('count_blue')));
+  assert.is(filters().length, 0);
+  link.close();
 });
 
 test('a clsact filter that tc removed is noticed, and closing it is fine', () => {
