@@ -253,10 +253,14 @@ export class Endpoints {
     return [...recorded, ...this.#choices.taken(id)];
   }
 
-  #createAgain(endpoint: Endpoint): Promise<Endpoint> {
+  /** Its addresses and its MAC may be left in etcd, and are then nobody's: they are given back and taken again. */
+  async #createAgain(endpoint: Endpoint): Promise<Endpoint> {
     const { store, view } = this.#options;
     const network = view.networks.get(endpoint.network);
     if (network === undefined) throw new NotFound('network', endpoint.network);
+    const recorded = await this.#find(endpoint);
+    if (recorded !== undefined) return recorded;
+    await deleteEndpoint(store, endpoint);
     const { id, name, node, addresses, mac, aliases, labels } = endpoint;
     return createEndpoint(store, network, { id, name, node, addresses, mac, aliases, labels });
   }
@@ -329,10 +333,10 @@ export class Endpoints {
     return [];
   }
 
-  /** The answer to its creation may have been lost. */
-  async #find(entry: JournalEntry): Promise<Endpoint | undefined> {
-    const endpoints = await listEndpoints(this.#options.store, entry.network);
-    return endpoints.find(({ id }) => id === entry.id);
+  /** What etcd has of it, whatever is believed here. */
+  async #find({ id, network }: { id: string; network: string }): Promise<Endpoint | undefined> {
+    const endpoints = await listEndpoints(this.#options.store, network);
+    return endpoints.find((endpoint) => endpoint.id === id);
   }
 
   #hold(entry: JournalEntry, hold: () => void): void {
