@@ -4,30 +4,29 @@
  *     journal "attaching" → veth → program → rows → etcd (addresses, MAC, record) → names → journal "attached"
  *
  * The interface is ready before etcd tells others of it, with the addresses that it will most likely get: who learns
- * of an endpoint talks to it at once, and a first packet that gets lost costs a second. One way leads back, whatever was reached: `dismantle` removes every trace in the reverse order and is harmless
- * where there is none. A detach, a failed attach, a vanished namespace and a crash found at the start all end there.
+ * of an endpoint talks to it at once, and a first packet that gets lost costs a second.
+ *
+ * One way leads back, whatever was reached: `dismantle` removes every trace in the reverse order and is harmless where
+ * there is none. A detach, a failed attach, a vanished namespace and a crash found at the start all end there.
  * What etcd holds is removed last; while etcd is away the journal keeps the endpoint as "detaching" and it is tried
  * again when etcd is back.
  *
  * Operations on one interface name of one namespace are serial, all others run side by side.
  */
 import type { Logger } from 'pino';
-import type { Datapath } from '../datapath/datapath.js';
-import type { DnsServers } from '../dns/servers.js';
-import { canonicalIp, parseMac } from '../model/addresses.js';
+import { canonicalIp } from '../model/addresses.js';
 import type { AttachRequest } from '../model/api.js';
-import type { DesiredRows } from '../model/desired.js';
 import { AddressTaken, MacTaken, NotFound, PlaitError, StoreUnavailable } from '../model/errors.js';
 import type { EndpointInput } from '../model/inputs.js';
-import { endpointRow } from '../model/recordRows.js';
 import { type Endpoint, type Network, randomId } from '../model/records.js';
 import type { ClusterView } from '../model/view.js';
 import { resolveNamespace } from '../net/namespaces.js';
-import { createVeth, deleteVeth, hostIfname } from '../net/veth.js';
+import { createVeth, hostIfname } from '../net/veth.js';
 import { createEndpoint, deleteEndpoint, listEndpoints } from '../store/endpoints.js';
 import type { Store } from '../store/store.js';
 import { Choices } from './choices.js';
 import type { ClusterWatch } from './cluster-watch.js';
+import type { Connector } from './connector.js';
 import { endpointInput, interfaceSpec } from './interface-spec.js';
 import type { Journal, JournalEntry } from './journal.js';
 import { KeyedLock } from './keyed-lock.js';
@@ -41,10 +40,8 @@ export interface EndpointsOptions {
   readonly store: Store;
   readonly view: ClusterView;
   readonly watch: ClusterWatch;
-  readonly desired: DesiredRows;
   readonly reconciler: Reconciler;
-  readonly datapath: Datapath;
-  readonly dns: DnsServers;
+  readonly connector: Connector;
   readonly journal: Journal;
   readonly locals: Locals;
   readonly health: StoreHealth;
@@ -109,14 +106,10 @@ export class Endpoints {
 
   /** Takes over an endpoint that an earlier agent attached and whose host end exists. */
   async adopt(entry: JournalEntry, endpoint: Endpoint, ifindex: number): Promise<void> {
-    const { view, watch, datapath, locals, desired, log } = this.#options;
+    const { watch, connector, log } = this.#options;
     this.#hold(entry, () => watch.hold(entry.network));
-    datapath.links.attach(entry.hostIfname, ifindex);
-    const attachment = { ifindex, slot: datapath.slots.of(ifindex) };
-    locals.add({ entry, endpoint, attachment });
-    view.putEndpoint(endpoint);
-    desired.attach(entry.id, attachment);
-    for (const warning of await this.#serveNames(entry)) log.warn({ endpoint: entry.id }, warning);
+    await connector.adopt(entry, endpoint, ifindex);
+    for (const warning of await connector.serveNames(entry)) log.warn({ endpoint: entry.id }, warning);
   }
 
   /** Removes what is left of an endpoint that was never attached, or not to its end. */
@@ -183,9 +176,10 @@ export class Endpoints {
       const endpoint = await this.#create(entry, request, network, clock);
       entry = { ...entry, endpoint };
       clock.done('etcd');
-      const warnings = await this.#serveNames(entry);
+      const warnings = await this.#options.connector.serveNames(entry);
       clock.done('names');
       await journal.write({ ...entry, phase: 'attached' });
+      this.#options.connector.announceSoon(entry, endpoint);
       log.info({ endpoint: entry.id, name: endpoint.name, netns: entry.netns, ms: clock.steps }, 'attached');
       return { endpoint, warnings };
     } catch (error) {
@@ -217,11 +211,11 @@ export class Endpoints {
     let made: JournalEntry | undefined;
     const prepare = async (endpoint: Endpoint): Promise<void> => {
       choice.replace(endpoint.addresses);
-      if (made !== undefined) await this.#disconnect(made);
+      if (made !== undefined) await this.#options.connector.disconnect(made);
       made = { ...start, endpoint };
       const ifindex = await createVeth(interfaceSpec(made, endpoint, network));
       clock.done('interface');
-      await this.#connect(made, endpoint, network, ifindex);
+      await this.#options.connector.connect(made, endpoint, network, ifindex);
       clock.done('rows');
     };
     try {
@@ -265,56 +259,11 @@ export class Endpoints {
     return createEndpoint(store, network, { id, name, node, addresses, mac, aliases, labels });
   }
 
-  /**
-   * Lets frames in and out. The program comes before the rows by which others reach the container, since its first
-   * answer, an ARP request, must not get lost; and after the row that tells the program whose frames these are.
-   */
-  async #connect(entry: JournalEntry, endpoint: Endpoint, network: Network, ifindex: number): Promise<void> {
-    const { datapath, desired, locals, view, reconciler } = this.#options;
-    const attachment = { ifindex, slot: datapath.slots.of(ifindex) };
-    datapath.tables.endpoints.apply([
-      [ifindex, endpointRow(network, endpoint, parseMac(endpoint.mac), attachment)],
-    ]);
-    datapath.links.attach(entry.hostIfname, ifindex);
-    locals.add({ entry, endpoint, attachment });
-    view.putEndpoint(endpoint);
-    desired.attach(entry.id, attachment);
-    await reconciler.flush();
-  }
-
-  async #disconnect({ id, hostIfname }: JournalEntry): Promise<void> {
-    const { datapath, desired, locals, view, reconciler, log } = this.#options;
-    const ifindex = locals.get(id)?.attachment.ifindex;
-    locals.delete(id);
-    desired.detach(id);
-    view.deleteEndpoint(id);
-    // What could not be written is found again by the next full compare.
-    await reconciler.flush().catch((error) => {
-      log.warn({ endpoint: id, err: error }, 'rows of a detached endpoint are left for later');
-    });
-    datapath.links.detach(hostIfname);
-    if (ifindex !== undefined) datapath.slots.release(ifindex);
-    await deleteVeth(hostIfname);
-  }
-
-  /** A container without names still has its network: what goes wrong here is a warning. */
-  async #serveNames({ netns, netnsInode }: JournalEntry): Promise<string[]> {
-    const { dns, locals } = this.#options;
-    const networks = locals.networksIn(netnsInode);
-    try {
-      if (networks.length === 0) await dns.release(netnsInode);
-      else await dns.ensure({ inode: netnsInode, path: netns }, networks);
-      return [];
-    } catch (error) {
-      return [`names are not answered inside: ${error instanceof Error ? error.message : String(error)}`];
-    }
-  }
-
   /** `isUnknown`: etcd never heard of it. */
   async #dismantle(entry: JournalEntry, isUnknown = false): Promise<string[]> {
     await this.#options.journal.write({ ...entry, phase: 'detaching' });
-    await this.#disconnect(entry);
-    await this.#serveNames(entry);
+    await this.#options.connector.disconnect(entry);
+    await this.#options.connector.serveNames(entry);
     const warnings = await this.#forget(entry, isUnknown);
     this.#letGo(entry);
     return warnings;

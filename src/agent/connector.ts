@@ -1,0 +1,106 @@
+/*
+ * What makes an interface that exists an endpoint of its network on this node: the program on its host end, its rows,
+ * the names inside its namespace; and all that away again. Knows nothing of etcd and the journal.
+ */
+import type { Logger } from 'pino';
+import type { Datapath } from '../datapath/datapath.js';
+import type { DnsServers } from '../dns/servers.js';
+import { parseMac } from '../model/addresses.js';
+import type { DesiredRows } from '../model/desired.js';
+import { endpointRow } from '../model/recordRows.js';
+import type { Endpoint, Network } from '../model/records.js';
+import type { Attachment } from '../model/rows.js';
+import type { ClusterView } from '../model/view.js';
+import { announce } from '../net/announce.js';
+import { deleteVeth } from '../net/veth.js';
+import type { JournalEntry } from './journal.js';
+import type { Locals } from './locals.js';
+import type { Reconciler } from './reconciler.js';
+
+export interface ConnectorOptions {
+  readonly view: ClusterView;
+  readonly desired: DesiredRows;
+  readonly reconciler: Reconciler;
+  readonly datapath: Datapath;
+  readonly dns: DnsServers;
+  readonly locals: Locals;
+  readonly log: Logger;
+}
+
+export class Connector {
+  readonly #options: ConnectorOptions;
+
+  constructor(options: ConnectorOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Lets frames in and out. The program comes before the rows by which others reach the container, since its first
+   * answer, an ARP request, must not get lost; and after the row that tells the program whose frames these are.
+   */
+  async connect(entry: JournalEntry, endpoint: Endpoint, network: Network, ifindex: number): Promise<void> {
+    const { datapath, reconciler } = this.#options;
+    const attachment = this.#attachment(ifindex);
+    const row = endpointRow(network, endpoint, parseMac(endpoint.mac), attachment);
+    datapath.tables.endpoints.apply([[ifindex, row]]);
+    await this.#join(entry, endpoint, attachment);
+    await reconciler.flush();
+  }
+
+  /** The same for one that an earlier agent connected, whose rows and program are there. */
+  async adopt(entry: JournalEntry, endpoint: Endpoint, ifindex: number): Promise<void> {
+    await this.#join(entry, endpoint, this.#attachment(ifindex));
+  }
+
+  /** Removes the interface and all that `connect` did. Harmless where there is nothing. */
+  async disconnect({ id, hostIfname }: JournalEntry): Promise<void> {
+    const { datapath, desired, locals, view, reconciler, log } = this.#options;
+    const ifindex = locals.get(id)?.attachment.ifindex;
+    locals.delete(id);
+    desired.detach(id);
+    view.deleteEndpoint(id);
+    // What could not be written is found again by the next full compare.
+    await reconciler.flush().catch((error) => {
+      log.warn({ endpoint: id, err: error }, 'rows of a detached endpoint are left for later');
+    });
+    datapath.links.detach(hostIfname);
+    if (ifindex !== undefined) datapath.slots.release(ifindex);
+    await deleteVeth(hostIfname);
+  }
+
+  /**
+   * Answers names in the namespace for the networks that it is on now, or no more. A container without names still
+   * has its network: what goes wrong is a warning.
+   */
+  async serveNames({ netns, netnsInode }: JournalEntry): Promise<string[]> {
+    const { dns, locals } = this.#options;
+    const networks = locals.networksIn(netnsInode);
+    try {
+      if (networks.length === 0) await dns.release(netnsInode);
+      else await dns.ensure({ inode: netnsInode, path: netns }, networks);
+      return [];
+    } catch (error) {
+      return [`names are not answered inside: ${error instanceof Error ? error.message : String(error)}`];
+    }
+  }
+
+  /** Nobody waits for it: it only matters to those who knew an earlier holder of the address. */
+  announceSoon({ netns, ifname }: JournalEntry, { id, mac }: Endpoint): void {
+    const { log, locals } = this.#options;
+    void announce(netns, ifname, mac).catch((error) => {
+      if (locals.has(id)) log.debug({ endpoint: id, err: error }, 'could not announce an endpoint');
+    });
+  }
+
+  #attachment(ifindex: number): Attachment {
+    return { ifindex, slot: this.#options.datapath.slots.of(ifindex) };
+  }
+
+  async #join(entry: JournalEntry, endpoint: Endpoint, attachment: Attachment): Promise<void> {
+    const { datapath, desired, locals, view } = this.#options;
+    await datapath.links.attach(entry.hostIfname, attachment.ifindex);
+    locals.add({ entry, endpoint, attachment });
+    view.putEndpoint(endpoint);
+    desired.attach(entry.id, attachment);
+  }
+}
