@@ -71,7 +71,8 @@ class ClsactFilter : public Attachment {
       uint32_t running = 0;
       const Outcome queried = Query(running);
       if (!queried.ok()) return queried;
-      if (running == 0) return Outcome::Errno(ENOLINK, "the filter is gone");  // replacing would make a new one
+      if (running == 0)
+        return Outcome::Errno(ENOLINK, "the filter is gone");  // replacing would make a new one
       const bpf_tc_hook hook = HookOf(place_);
       bpf_tc_opts opts = OptionsOf(place_);
       opts.prog_fd = program_fd;

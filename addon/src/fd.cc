@@ -6,8 +6,8 @@
 
 namespace {
 
-// By number: the latest claim. One for all threads, as descriptors are; never destroyed, because other threads may
-// still close theirs while the process exits.
+// By number: the latest claim. One for all threads, as descriptors are; never destroyed, because other
+// threads may still close theirs while the process exits.
 std::mutex& mutex = *new std::mutex;
 std::vector<uint64_t>& claims = *new std::vector<uint64_t>;
 uint64_t last = 0;

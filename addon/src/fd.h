@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file descriptor that is closed exactly once, and that notices when its number has become another one's: after a
-// stray close() elsewhere in the process the kernel gives the number to the next descriptor, and a lookup through the
-// old one would have the other map's larger value written past the end of its buffer.
+// A file descriptor that is closed exactly once, and that notices when its number has become another one's:
+// after a stray close() elsewhere in the process the kernel gives the number to the next descriptor, and a
+// lookup through the old one would have the other map's larger value written past the end of its buffer.
 #pragma once
 
 #include <fcntl.h>

@@ -139,7 +139,8 @@ int MapWrap::LiveFd(Napi::Env env, const std::string& op) const {
 size_t MapWrap::ValueBytes(Napi::Env env, const std::string& op) const {
   if (!IsPerCpu(info_.type)) return info_.value_size;
   const int cpus = libbpf_num_possible_cpus();
-  if (cpus <= 0) Fail(env, op, cpus < 0 ? -cpus : ENODATA, "cannot tell the number of possible CPUs from /sys");
+  if (cpus <= 0)
+    Fail(env, op, cpus < 0 ? -cpus : ENODATA, "cannot tell the number of possible CPUs from /sys");
   return (size_t{info_.value_size} + 7) / 8 * 8 * cpus;
 }
 
@@ -186,8 +187,8 @@ void MapWrap::Update(const Napi::CallbackInfo& info) {
   const Bytes key = ToBytes(info[0], info_.key_size, op, "key");
   const uint32_t flags = ToU32(info[2], op, "flags");
   const int nested = NestedFd(info[1], op);
-  const void* value =
-      nested >= 0 ? static_cast<const void*>(&nested) : ToBytes(info[1], ValueBytes(env, op), op, "value").data;
+  const void* value = nested >= 0 ? static_cast<const void*>(&nested)
+                                  : ToBytes(info[1], ValueBytes(env, op), op, "value").data;
   if (bpf_map_update_elem(fd, key.data, value, flags) < 0) Fail(env, op, errno);
 }
 

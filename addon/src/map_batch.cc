@@ -15,7 +15,7 @@
 
 namespace {
 
-constexpr uint32_t kChunk = 4096;           // elements at once, unless
+constexpr uint32_t kChunk = 4096;            // elements at once, unless
 constexpr size_t kChunkBytes = 1024 * 1024;  // their values are so large
 
 using Store = std::vector<uint8_t>;
@@ -30,8 +30,8 @@ struct Shape {
   size_t value;
   uint32_t max_entries;
 
-  // The walk through a trie starts over whenever the key it stands on is deleted. Where somebody deletes faster than
-  // we read it has to end all the same.
+  // The walk through a trie starts over whenever the key it stands on is deleted. Where somebody deletes
+  // faster than we read it has to end all the same.
   uint64_t most_visits() const { return uint64_t{max_entries} * 8 + kChunk; }
 };
 
@@ -163,8 +163,7 @@ Napi::Value MapWrap::UpdateBatch(const Napi::CallbackInfo& info) {
       if (err == 0) break;
       const uint32_t finished = count < rest ? count : 0;  // untouched when the kernel did not begin
       batched = false;
-      if (!IsUnsupported(err))
-        Fail(env, op, err, Describe(err) + At(done + finished, total));
+      if (!IsUnsupported(err)) Fail(env, op, err, Describe(err) + At(done + finished, total));
       done += finished;
       continue;
     }
@@ -194,7 +193,8 @@ Napi::Value MapWrap::DeleteBatch(const Napi::CallbackInfo& info) {
       const int err = result < 0 ? errno : 0;
       batched = !IsUnsupported(err);
       if (err != 0 && err != ENOENT && batched) {
-        const uint32_t finished = count < total - done ? count : 0;  // untouched when the kernel did not begin
+        const uint32_t finished =
+            count < total - done ? count : 0;  // untouched when the kernel did not begin
         Fail(env, op, err, Describe(err) + At(done + finished, total));
       }
       if (batched) {

@@ -3,8 +3,9 @@
 // keep the process alive unless asked to. Handle and libbpf's reader live in a Poller of their own, because
 // libuv closes handles later than JavaScript drops objects.
 //
-// The kernel's protocol knows one reader: a second one moves the position under the first, which then takes the
-// middle of a record for a header. So this process reads a map once, and what cannot be a record ends the reading.
+// The kernel's protocol knows one reader: a second one moves the position under the first, which then takes
+// the middle of a record for a header. So this process reads a map once, and what cannot be a record ends the
+// reading.
 #include <bpf/libbpf.h>
 #include <napi.h>
 #include <uv.h>
@@ -23,7 +24,8 @@ namespace {
 // Records per wake-up: a fast producer must not starve the rest of the event loop (the poll fires again).
 constexpr int kBurst = 1024;
 
-// Ids of the maps that are being read, by any thread of this process. Never destroyed: threads may outlive exit().
+// Ids of the maps that are being read, by any thread of this process. Never destroyed: threads may outlive
+// exit().
 std::mutex& reading_mutex = *new std::mutex;
 std::set<uint32_t>& reading = *new std::set<uint32_t>;
 
@@ -88,8 +90,8 @@ void Report(Poller* poller, napi_value error) {
 int RefuseRecord(Poller* poller) {
   const Napi::Env env(poller->env);
   try {
-    const Napi::Value error =
-        MakeError(env, poller->op, Outcome::Errno(EBADMSG, "no record where one should be: is there another reader?"));
+    const Napi::Value error = MakeError(
+        env, poller->op, Outcome::Errno(EBADMSG, "no record where one should be: is there another reader?"));
     Close(poller);
     Report(poller, error);
   } catch (const Napi::Error&) {  // the thread is being terminated

@@ -241,7 +241,10 @@ test('impossible maps are refused by name of what is wrong', () => {
   failsWith('EINVAL', () => BpfMap.create({ type: 'hash', keySize: -4, valueSize: 4, maxEntries: 1 }));
   failsWith('ENOENT', () => BpfMap.fromId(0xfffffff0));
   const misnamed = { type: 'hash', name: 'my-map', keySize: 4, valueSize: 4, maxEntries: 1 } as const;
-  assert.match(failsWith('EINVAL', () => BpfMap.create(misnamed)).message, /^create map my-map: a name has only/);
+  assert.match(
+    failsWith('EINVAL', () => BpfMap.create(misnamed)).message,
+    /^create map my-map: a name has only/,
+  );
 });
 
 test.run();

@@ -84,7 +84,10 @@ test('a path that is no namespace is refused without waiting for it', () => {
   const fifo = join(temporaryDirectory(cleanup), 'fifo');
   run('mkfifo', fifo);
   for (const path of [fifo, '/', '/proc/self/ns/mnt']) {
-    assert.match(failsWith('EINVAL', () => interfaceIndex('lo', path)).message, /cannot enter the network namespace/);
+    assert.match(
+      failsWith('EINVAL', () => interfaceIndex('lo', path)).message,
+      /cannot enter the network namespace/,
+    );
   }
 });
 

@@ -158,7 +158,10 @@ test('a worker thread may end with a reader open', async () => {
 
 test('a ring has one reader in a process, in any thread, until that is closed', async () => {
   const reader = ringBuffer(object.map('records'), () => {});
-  assert.match(failsWith('EBUSY', () => ringBuffer(object.map('records'), () => {})).message, /reads it already/);
+  assert.match(
+    failsWith('EBUSY', () => ringBuffer(object.map('records'), () => {})).message,
+    /reads it already/,
+  );
   const code = `
     import('${library}').then(({ BpfMap, ringBuffer }) => ringBuffer(BpfMap.fromId(${object.map('records').id}), () => {}));
   `;
