@@ -95,6 +95,15 @@ std::shared_ptr<Fd> Duplicate(Napi::Env env, int fd, const std::string& op) {
   return copy;
 }
 
+// The descriptor of a program or link that others are placed beside.
+int AnchorFd(const Napi::Value& anchor, const std::string& op) {
+  const Napi::Env env = anchor.Env();
+  if (ProgramWrap::Is(anchor)) return ProgramWrap::From(anchor, op)->LiveFd(env, op);
+  const int fd = LinkWrap::From(anchor, op)->Live(env, op).fd();
+  if (fd < 0) Fail(env, op, EINVAL, "a clsact filter is no place on a tcx hook");
+  return fd;
+}
+
 // Where among the programs already there; without an anchor, before all or after all. Returns what keeps the
 // anchor alive.
 std::shared_ptr<Fd> Place(sys::LinkCreate& attr, const Napi::Value& where, const Napi::Value& anchor,
@@ -103,14 +112,9 @@ std::shared_ptr<Fd> Place(sys::LinkCreate& attr, const Napi::Value& where, const
   const std::string place = ToString(where, op, "position");
   attr.flags = place == "before" ? sys::kBefore : sys::kAfter;
   if (anchor.IsUndefined()) return nullptr;
-  const Napi::Env env = anchor.Env();
-  const bool is_program = ProgramWrap::Is(anchor);
-  if (!is_program) attr.flags |= sys::kRelativeToLink;
-  auto held = Duplicate(env,
-                        is_program ? ProgramWrap::From(anchor, op)->LiveFd(env, op)
-                                   : LinkWrap::From(anchor, op)->Live(env, op).fd(),
-                        op);
+  auto held = Duplicate(anchor.Env(), AnchorFd(anchor, op), op);
   attr.relative_fd = held->get();
+  if (!ProgramWrap::Is(anchor)) attr.flags |= sys::kRelativeToLink;
   return held;
 }
 

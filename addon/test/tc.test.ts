@@ -3,8 +3,11 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   attachTc,
+  attachTcAsync,
+  type BpfError,
   BpfLink,
   type BpfObject,
+  BpfProgram,
   features,
   interfaceIndex,
   listTcx,
@@ -136,6 +139,45 @@ for (const mode of ['tcx', 'clsact'] as const) {
     assert.is(count('blue'), seen);
   });
 
+  modeTest(`a ${mode} program is attached on another thread, also when it is closed meanwhile`, async () => {
+    const program = BpfProgram.fromId(object.program('count_green').id);
+    const attaching = attachTcAsync(program, { ifindex, direction: 'ingress', netns: near.path, mode });
+    program.close();
+    let turns = 0;
+    let waits = true;
+    setImmediate(function next() {
+      turns++;
+      if (waits) setImmediate(next);
+    });
+    const link = await attaching;
+    waits = false;
+    ping();
+    assert.ok(count('green') >= 5);
+    assert.equal([link.kind, link.info().ifindex], [mode, ifindex]);
+    if (mode === 'tcx') assert.ok(turns > 0, 'the event loop went on meanwhile');
+    link.close();
+    const seen = count('green');
+    ping();
+    assert.is(count('green'), seen);
+  });
+
+  modeTest(`what goes wrong on another thread is the same error of a ${mode} link`, async () => {
+    const program = object.program('count_green');
+    const nowhere = { ifindex: 0x7ffffff0, direction: 'ingress', mode } as const;
+    const thrown = failsWith('ENODEV', () => attachTc(program, nowhere));
+    const rejected = await attachTcAsync(program, nowhere).then(
+      () => assert.unreachable('there is no such device'),
+      (error: unknown) => error as BpfError,
+    );
+    assert.equal([rejected?.code, rejected?.message], [thrown.code, thrown.message]);
+    const wrong = { ...nowhere, mode: 'netkit' as 'tcx' };
+    const misused = attachTcAsync(program, wrong);
+    await misused.then(
+      () => assert.unreachable('there is no such mode'),
+      (error: BpfError) => assert.is(error.code, 'EINVAL'),
+    );
+  });
+
   modeTest(`a ${mode} link to no device is an error`, () => {
     const error = failsWith('ENODEV', () => attach('count_green', { mode, ifindex: 0x7ffffff0 }));
     assert.match(error.message, /^attach program count_green to (tcx|clsact) of ifindex 2147483632: /);
@@ -163,7 +205,9 @@ tcxTest('tcx programs run in the order that was asked for', () => {
 
 tcxTest('a clsact filter is no place on a tcx hook', () => {
   const filter = attach('count_green', { mode: 'clsact' });
-  const error = failsWith('EINVAL', () => attach('count_blue', { mode: 'tcx', position: { before: filter } }));
+  const error = failsWith('EINVAL', () =>
+    attach('count_blue', { mode: 'tcx', position: { before: filter } }),
+  );
   assert.match(error.message, /a clsact filter is no place/);
   filter.close();
 });
