@@ -108,7 +108,7 @@ export class Datapath {
     try {
       const datapath = new Datapath({ underlay, devices, loaded, pinnedLinks, gateway, sysctls, port });
       datapath.links.dropStale();
-      datapath.#attachHost();
+      await datapath.#attachHost();
       await datapath.vteps.refresh();
       return datapath;
     } catch (error) {
@@ -146,7 +146,7 @@ export class Datapath {
     if (changed) {
       await ensureDevices(this.#parts.port, found.innerMtu);
       await loosenReversePath(this.#parts.sysctls, found.device);
-      this.#attachHost();
+      await this.#attachHost();
     }
     await this.vteps.refresh();
     return changed;
@@ -193,7 +193,7 @@ export class Datapath {
     closeAll(this.#parts.loaded);
   }
 
-  #attachHost(): void {
+  async #attachHost(): Promise<void> {
     const { loaded, devices, pinnedLinks } = this.#parts;
     const places = [
       ['from_underlay', this.#underlay.ifindex],
@@ -201,7 +201,7 @@ export class Datapath {
       ['from_vxlan', devices.vxlan],
     ] as const;
     for (const [name, ifindex] of places) {
-      pinnedLinks.ensure(name, loaded.programs[name], ifindex);
+      await pinnedLinks.ensure(name, loaded.programs[name], ifindex);
       this.#hostLinks.set(name, ifindex);
     }
   }

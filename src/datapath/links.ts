@@ -1,8 +1,13 @@
 /*
  * Attachments of programs to devices. Each is pinned under a name, and the pin is all that keeps it: no descriptor
  * stays open, so thousands of endpoints cost the agent nothing.
+ *
+ * Changing what runs on a device makes the kernel wait until no packet sees the old (8-15 ms with tcx). Nobody waits
+ * for that on the event loop: attaching does it on another thread, and what lost its last pin the kernel detaches in
+ * its own time.
  */
-import { attachTc, BpfError, BpfLink, type BpfProgram } from 'libbpf-ts-bindings';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { attachTcAsync, BpfError, BpfLink, type BpfProgram } from 'libbpf-ts-bindings';
 import type { HostEnd } from '../net/veth.js';
 import { type Pins, unpin } from './pins.js';
 
@@ -30,7 +35,7 @@ export class PinnedLinks {
    * Makes the link `name` run this program on that device. One that does already is left alone; one with another
    * program is switched over without a gap; one on another device is replaced.
    */
-  ensure(name: string, program: BpfProgram, ifindex: number): void {
+  async ensure(name: string, program: BpfProgram, ifindex: number): Promise<void> {
     const link = this.#open(name);
     if (link) {
       try {
@@ -44,7 +49,7 @@ export class PinnedLinks {
       }
       this.remove(name);
     }
-    const attached = attachTc(program, { ifindex, direction: 'ingress', ...CLSACT_PLACE });
+    const attached = await attachTo(program, ifindex);
     try {
       attached.pin(this.#pins.link(name));
     } catch (error) {
@@ -57,9 +62,18 @@ export class PinnedLinks {
 
   /** Detaches and unpins. False when there was no such link. */
   remove(name: string): boolean {
+    return this.#remove(name, () => true);
+  }
+
+  /** As `remove`, but the kernel may take some milliseconds more to detach. */
+  release(name: string): boolean {
+    return this.#remove(name, ({ kind }) => kind === 'clsact'); // a filter stays until somebody takes it away
+  }
+
+  #remove(name: string, mustDetach: (link: BpfLink) => boolean): boolean {
     const link = this.#open(name);
     try {
-      link?.detach();
+      if (link && mustDetach(link)) link.detach();
     } catch (error) {
       if (!isGone(error)) throw error;
     } finally {
@@ -109,18 +123,18 @@ export class EndpointLinks {
     }
   }
 
-  /** The container can send from now on. Idempotent. */
-  attach(ifname: string, ifindex: number): void {
+  /** The container can send when this is done. Idempotent. */
+  async attach(ifname: string, ifindex: number): Promise<void> {
     if (this.#attached.get(ifname) === ifindex) return;
-    this.#links.ensure(ifname, this.#program, ifindex);
+    await this.#links.ensure(ifname, this.#program, ifindex);
     this.#note(ifname, ifindex);
   }
 
-  /** False when there was no such link. */
+  /** False when there was no such link. The last frames may still be on their way. */
   detach(ifname: string): boolean {
     this.#names.delete(this.#attached.get(ifname) ?? 0);
     this.#attached.delete(ifname);
-    return this.#links.remove(ifname);
+    return this.#links.release(ifname);
   }
 
   list(): HostEnd[] {
@@ -141,6 +155,21 @@ export class EndpointLinks {
     const stale = this.#links.list().filter(({ name, ifindex }) => isHostEnd(name) && ifindex === 0);
     for (const { name } of stale) this.detach(name);
     return stale.map(({ name }) => name);
+  }
+}
+
+const RETRY_MS = 5;
+const RETRIES = 100;
+
+/** EEXIST: a link of this program that was released a moment ago is not gone yet. */
+async function attachTo(program: BpfProgram, ifindex: number): Promise<BpfLink> {
+  for (let left = RETRIES; ; left--) {
+    try {
+      return await attachTcAsync(program, { ifindex, direction: 'ingress', ...CLSACT_PLACE });
+    } catch (error) {
+      if (!(error instanceof BpfError) || error.code !== 'EEXIST' || left === 0) throw error;
+    }
+    await sleep(RETRY_MS);
   }
 }
 

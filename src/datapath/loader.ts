@@ -118,7 +118,7 @@ async function load(object: BpfObject, pins: Pins, links: PinnedLinks): Promise<
       throw explained(error);
     });
     for (const [name, old] of replaced) copyRows(old, object.map(name));
-    switchOver(
+    await switchOver(
       programsBy((name) => object.program(name)),
       pins,
       links,
@@ -156,11 +156,11 @@ function copyRows(old: BpfMap, fresh: BpfMap): void {
   fresh.updateBatch(keys.subarray(0, fits * old.keySize), values.subarray(0, fits * valueBytes), fits);
 }
 
-function switchOver(programs: Loaded['programs'], pins: Pins, links: PinnedLinks): void {
+async function switchOver(programs: Loaded['programs'], pins: Pins, links: PinnedLinks): Promise<void> {
   for (const { name, ifindex } of links.list()) {
     const program = isHostEnd(name) ? programs.from_container : programs[name as ProgramName];
     if (ifindex === 0 || !program) links.remove(name);
-    else links.ensure(name, program, ifindex);
+    else await links.ensure(name, program, ifindex);
   }
   for (const name of PROGRAMS) {
     unpin(pins.program(name));

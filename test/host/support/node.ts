@@ -74,6 +74,6 @@ export async function addContainer(dp: Datapath, scratch: Scratch, n: number): P
     [ip4, ip6].map((ip) => [{ vni: VNI, addr: toAddr(parseIp(ip)) }, { mac: bytes }] as const),
   );
   dp.flood.apply([[VNI, [...(dp.flood.get(VNI) ?? []), { ifindex, slot }]]]);
-  dp.links.attach(host, ifindex);
+  await dp.links.attach(host, ifindex);
   return { netns, hostIfname: host, ifindex, mac, ip4 };
 }
