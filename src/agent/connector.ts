@@ -60,9 +60,12 @@ export class Connector {
     desired.detach(id);
     view.deleteEndpoint(id);
     // What could not be written is found again by the next full compare.
-    await reconciler.flush().catch((error) => {
-      log.warn({ endpoint: id, err: error }, 'rows of a detached endpoint are left for later');
-    });
+    await reconciler
+      .flush()
+      .then(() => reconciler.settled())
+      .catch((error) =>
+        log.warn({ endpoint: id, err: error }, 'rows of a detached endpoint are left for later'),
+      );
     datapath.links.detach(hostIfname);
     if (ifindex !== undefined) datapath.slots.release(ifindex);
     await deleteVeth(hostIfname);

@@ -164,7 +164,7 @@ export class Endpoints {
   }
 
   async #attach(start: JournalEntry, request: AttachRequest, network: Network): Promise<Changed> {
-    const { watch, journal, log } = this.#options;
+    const { watch, journal, connector, reconciler, log } = this.#options;
     const clock = new StepClock();
     await watch.acquire(network.id);
     this.#hold(start, () => undefined);
@@ -176,10 +176,10 @@ export class Endpoints {
       const endpoint = await this.#create(entry, request, network, clock);
       entry = { ...entry, endpoint };
       clock.done('etcd');
-      const warnings = await this.#options.connector.serveNames(entry);
-      clock.done('names');
+      const [warnings] = await Promise.all([connector.serveNames(entry), reconciler.settled()]);
+      clock.done('names and gateway');
       await journal.write({ ...entry, phase: 'attached' });
-      this.#options.connector.announceSoon(entry, endpoint);
+      connector.announceSoon(entry, endpoint);
       log.info({ endpoint: entry.id, name: endpoint.name, netns: entry.netns, ms: clock.steps }, 'attached');
       return { endpoint, warnings };
     } catch (error) {

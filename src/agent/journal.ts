@@ -38,7 +38,11 @@ export class Journal {
     await makePrivateDirectory(directory);
     const entries = new Map<string, JournalEntry>();
     for (const file of await readdir(directory)) {
-      if (!file.endsWith(suffix)) continue;
+      // Half of a write that was cut short: the entry beside it is the last whole one.
+      if (!file.endsWith(suffix)) {
+        await unlink(join(directory, file));
+        continue;
+      }
       const entry = await readEntry(join(directory, file), log);
       if (entry !== undefined) entries.set(entry.id, entry);
     }

@@ -43,6 +43,7 @@ export class Reconciler {
   #pending: Promise<void> | undefined;
   #running: Promise<void> = Promise.resolve();
   #liveKey = '';
+  #settling: Promise<void> = Promise.resolve();
   /** Last failure; passes are tried again on the next change and on the slow timer. */
   failure: Error | undefined;
 
@@ -75,6 +76,14 @@ export class Reconciler {
     return this.#pending;
   }
 
+  /**
+   * Resolves when what goes with the rows of the last pass is done too: gateways and the way out. Apart from `flush`,
+   * because it takes other programs and so longer than all rows together, and no packet between containers needs it.
+   */
+  settled(): Promise<void> {
+    return this.#settling;
+  }
+
   /** Something changed and nobody waits for it. */
   kick(): void {
     void this.flush().catch(() => undefined);
@@ -99,6 +108,7 @@ export class Reconciler {
     clearInterval(this.#timer);
     await this.#pending?.catch(() => undefined);
     await this.#running;
+    await this.#settling.catch(() => undefined);
   }
 
   async #schedule(): Promise<void> {
@@ -110,22 +120,33 @@ export class Reconciler {
   }
 
   async #pass(): Promise<void> {
-    const { desired, log, onPass } = this.#options;
+    const { desired, onPass } = this.#options;
     desired.update(this.#options.view.takeDirty());
     if (!this.#open || this.#closed) return;
     const compare = this.#compare;
     this.#compare = false;
     try {
       await this.#write(compare);
-      this.failure = undefined;
     } catch (error) {
       // What the failed pass took from `desired` is found again by a full compare.
       this.#compare = true;
-      this.failure = error instanceof Error ? error : new Error(String(error));
-      log.error({ err: error }, 'could not bring the maps up to date');
-      throw error;
+      throw this.#failed(error);
     }
+    this.failure = undefined;
+    this.#settling = this.#settling
+      .catch(() => undefined)
+      .then(() => this.#settleLiveNetworks(compare))
+      .catch((error) => {
+        throw this.#failed(error);
+      });
+    this.#settling.catch(() => undefined); // told by now, whether somebody waits or not
     onPass?.();
+  }
+
+  #failed(error: unknown): Error {
+    this.failure = error instanceof Error ? error : new Error(String(error));
+    this.#options.log.error({ err: error }, 'could not bring the node up to date');
+    return this.failure;
   }
 
   async #write(compare: boolean): Promise<void> {
@@ -137,11 +158,11 @@ export class Reconciler {
       if (differed > 0) log.info({ rows: differed }, 'full compare wrote rows');
     } else sink.apply(changes);
     sink.keepVteps(desired.vteps().keys());
-    await this.#settleLiveNetworks(compare);
   }
 
   async #settleLiveNetworks(compare: boolean): Promise<void> {
     const { desired, sink, view } = this.#options;
+    if (this.#closed) return;
     const live = desired.liveNetworks();
     const key = JSON.stringify([...live].sort().map((id) => view.networks.get(id)));
     if (key === this.#liveKey && !compare) return;

@@ -1,30 +1,27 @@
 /*
- * What becomes of an endpoint of this node when the agent starts, or compares everything: decided from the three
- * places where it leaves a trace. Pure.
+ * What becomes of an endpoint of this node when the agent starts: decided from the traces on this host, which do not
+ * wait for etcd. Pure.
  *
- * The journal is written first and removed last, so an endpoint without a journal entry was never attached here (or
- * the state directory is new) and nobody waits for it. While etcd is away its side is unknown, and whatever is
- * decided for it has to wait; the links do not wait for etcd.
+ * The journal is written first and removed last, so an interface without a journal entry was never attached, and
+ * nobody waits for it. What etcd says comes later and changes no decision: a record that no entry knows is removed
+ * (startup.ts), and an attached endpoint that etcd lacks is written again (a restored backup), see cluster-watch.ts.
  */
 
 export type Phase = 'attaching' | 'attached' | 'detaching';
 
 export interface Traces {
-  journal: Phase | 'none';
-  store: 'present' | 'absent' | 'unknown';
+  readonly journal: Phase | 'none';
   /** Whether the host end of its veth exists; the other end shares its fate. */
-  link: boolean;
+  readonly link: boolean;
 }
 
 /**
- * adopt: keep it, it is complete. register: keep it and write it to etcd again, which has lost it (a restored
- * backup). undo: remove every trace that can be reached now; what cannot stays queued in the journal. none: nothing
- * is left of it.
+ * adopt: keep it, it is complete. undo: remove every trace that can be reached; what cannot stays queued in the
+ * journal. none: there is nothing of it.
  */
-export type Recovery = 'adopt' | 'register' | 'undo' | 'none';
+export type Recovery = 'adopt' | 'undo' | 'none';
 
-export function decideRecovery({ journal, store, link }: Traces): Recovery {
-  if (journal === 'none') return store === 'present' || link ? 'undo' : 'none';
-  if (journal !== 'attached' || !link) return 'undo';
-  return store === 'absent' ? 'register' : 'adopt';
+export function decideRecovery({ journal, link }: Traces): Recovery {
+  if (journal === 'none') return link ? 'undo' : 'none';
+  return journal === 'attached' && link ? 'adopt' : 'undo';
 }

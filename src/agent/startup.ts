@@ -35,8 +35,7 @@ export async function recoverLinks(parts: StartupParts): Promise<JournalEntry[]>
   for (const entry of journal.values()) {
     const ifindex = links.get(entry.hostIfname);
     links.delete(entry.hostIfname);
-    const traces = { journal: entry.phase, store: 'unknown', link: ifindex !== undefined } as const;
-    const isWhole = decideRecovery(traces) === 'adopt';
+    const isWhole = decideRecovery({ journal: entry.phase, link: ifindex !== undefined }) === 'adopt';
     if (isWhole && ifindex !== undefined && entry.endpoint !== undefined) {
       await endpoints.adopt(entry, entry.endpoint, ifindex);
     } else broken.push(entry);

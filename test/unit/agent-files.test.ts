@@ -42,6 +42,7 @@ test('a journal that is opened again holds what was written and not removed', as
 
 test('an unreadable journal entry is dropped and does not stop the agent', async ({ directory }) => {
   await writeFile(join(directory, `${entry.id}.json`), '{"id":');
+  await writeFile(join(directory, `${entry.id}.json.new`), '{"id":');
   const journal = await Journal.open(directory, log);
   assert.equal(journal.values(), []);
   assert.equal(await readdir(directory), []);
