@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <system_error>
 #include <thread>
 
 namespace {
@@ -13,6 +14,18 @@ Outcome WithCapturedPrints(const std::function<Outcome()>& work) {
   PrintCapture capture;
   Outcome outcome = work();
   if (!outcome.ok() && outcome.log.empty()) outcome.log = capture.Take();
+  return outcome;
+}
+
+// A thread of its own, because a namespace is a thread's. Its failure is an outcome: links are released in
+// destructors, which may not throw.
+Outcome OnOwnThread(const std::function<Outcome()>& work) {
+  Outcome outcome;
+  try {
+    std::thread([&] { outcome = work(); }).join();
+  } catch (const std::system_error& error) {
+    return Outcome::Errno(error.code().value(), "cannot start a thread");
+  }
   return outcome;
 }
 
@@ -29,15 +42,11 @@ Outcome Netns::Open(const std::optional<std::string>& path, Netns& into) {
 
 Outcome Netns::Run(const std::function<Outcome()>& work) const {
   if (!fd_.valid()) return WithCapturedPrints(work);
-  Outcome outcome;
-  std::thread([&] {
-    if (setns(fd_.get(), CLONE_NEWNET) < 0) {
-      outcome = Outcome::Errno(errno, "cannot enter the network namespace");
-      return;
-    }
-    outcome = WithCapturedPrints(work);
-  }).join();
-  return outcome;
+  return OnOwnThread([&] {
+    if (setns(fd_.get(), CLONE_NEWNET) < 0)
+      return Outcome::Errno(errno, "cannot enter the network namespace");
+    return WithCapturedPrints(work);
+  });
 }
 
 uint64_t Netns::Inode() const {
@@ -47,10 +56,8 @@ uint64_t Netns::Inode() const {
 }
 
 Outcome RunInFreshNetns(const std::function<Outcome()>& work) {
-  Outcome outcome;
-  std::thread([&] {
-    outcome = unshare(CLONE_NEWNET) < 0 ? Outcome::Errno(errno, "cannot make a network namespace")
-                                        : WithCapturedPrints(work);
-  }).join();
-  return outcome;
+  return OnOwnThread([&] {
+    if (unshare(CLONE_NEWNET) < 0) return Outcome::Errno(errno, "cannot make a network namespace");
+    return WithCapturedPrints(work);
+  });
 }

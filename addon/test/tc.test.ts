@@ -24,6 +24,7 @@ import {
   makeVethPair,
   mountBpffs,
   type Namespace,
+  run,
 } from './support.js';
 
 const colors = { red: 0, green: 1, blue: 2 } as const;
@@ -280,6 +281,25 @@ test('a pinned clsact filter is not looked for in the wrong namespace', () => {
   failsWith('EXDEV', () => BpfLink.openPinned(path, { netns: far.path }));
   link.unpin();
   link.close();
+});
+
+test('where no thread can be started, entering a namespace is an error and letting go of a link is quiet', () => {
+  const library = new URL('../lib/index.js', import.meta.url).href;
+  const program = `
+    import { spawnSync } from 'node:child_process';
+    import { attachTc, BpfProgram, interfaceIndex } from '${library}';
+    const [id, ifindex, netns] = process.argv.slice(1);
+    const options = { ifindex: Number(ifindex), direction: 'ingress', netns, mode: 'clsact' };
+    const link = attachTc(BpfProgram.fromId(Number(id)), options);
+    spawnSync('prlimit', ['--pid', String(process.pid), '--nproc=1']);
+    process.setuid(65534);
+    try { interfaceIndex('lo', netns); } catch ({ message }) { console.log(message); }
+    link.close();
+  `;
+  const id = String(object.program('count_green').id);
+  const said = run(process.execPath, '--input-type=module', '-e', program, id, String(ifindex), near.path);
+  assert.is(said, 'find interface lo: cannot start a thread (EAGAIN)\n');
+  inNamespace(near, 'tc filter del dev v0 ingress');
 });
 
 tcxTest('a link notices that its device is gone', () => {
