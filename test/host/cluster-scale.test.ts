@@ -11,10 +11,11 @@ import { waitFor } from '../../src/lab/wait.js';
 import type { StatusAnswer, VerifyAnswer } from '../../src/model/api.js';
 import { attach, reach } from './support/containers.js';
 import { scenarios } from './support/scenarios.js';
+import { STRICT } from './support/strict.js';
 
 const ENDPOINTS = Number(process.env.PLAIT_TEST_ENDPOINTS ?? '10000');
 const VTEPS = 100;
-const RESTART_LIMIT_MS = 2000;
+const RESTART_LIMIT_MS = STRICT ? 2000 : 4000;
 const LOCAL = 3;
 
 const { scenario, run } = scenarios({ nodes: 3 }, async (lab) => {
