@@ -50,6 +50,9 @@ class AttachWorker : public Napi::AsyncWorker {
  public:
   AttachWorker(Napi::Env env, Attaching attaching)
       : Napi::AsyncWorker(env), deferred_(env), attaching_(std::move(attaching)) {}
+  ~AttachWorker() override {
+    if (attachment_) attachment_->Release(false);
+  }
   Napi::Promise Promise() const { return deferred_.Promise(); }
 
   void Execute() override { outcome_ = attaching_.work(attachment_); }

@@ -13,9 +13,15 @@ namespace {
 
 constexpr napi_type_tag kTag = {0x6c69626270664c69, 0x6e6b6f776e656421};
 
+// What a link is made of, until it is made: where that fails (the thread is being terminated), nothing stays
+// behind.
 struct Parts {
   std::unique_ptr<Attachment> attachment;
   std::string pin_path;
+
+  ~Parts() {
+    if (attachment) attachment->Release(!pin_path.empty());
+  }
 };
 
 // (path, netns | undefined)

@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Cleanup, compile } from './support.js';
+import { Cleanup, compile, inNamespace, makeNamespace } from './support.js';
 
 const library = new URL('../lib/index.js', import.meta.url).href;
 
@@ -18,7 +18,7 @@ test.after(() => cleanup.run());
 /** Runs `body` in a thread, which is terminated at its first message, and returns its exit code. */
 function endOf(body: string): Promise<number> {
   const code = `
-    import('${library}').then(async ({ BpfMap, openObject, ringBuffer, skbContext }) => {
+    import('${library}').then(async ({ attachTcAsync, BpfMap, openObject, ringBuffer, skbContext }) => {
       const { parentPort } = require('node:worker_threads');
       ${body}
     });
@@ -55,6 +55,24 @@ test('a thread may be terminated while it loads an object', async () => {
     parentPort.postMessage('loading');
   `);
   assert.is(await exit, 1);
+});
+
+test('a thread that is terminated while it attaches leaves no filter behind', async () => {
+  const namespace = makeNamespace(cleanup);
+  for (let i = 0; i < 20; i++) {
+    const exit = endOf(`
+      setInterval(() => {}, 1000);
+      const object = openObject('${path}');
+      await object.load();
+      const to = { ifindex: 1, direction: 'ingress', netns: '${namespace.path}', mode: 'clsact' };
+      parentPort.postMessage('attaching');
+      void attachTcAsync(object.program('count_green'), to);
+      const until = Date.now() + ${i % 5};
+      while (Date.now() < until);
+    `);
+    assert.is(await exit, 1);
+  }
+  assert.is(inNamespace(namespace, 'tc filter show dev lo ingress'), '');
 });
 
 test('a thread may be terminated while errors are thrown', async () => {
