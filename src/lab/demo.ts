@@ -73,7 +73,9 @@ async function show(): Promise<void> {
   for (const node of lab.nodes) await transcript(lab, node.name, 'plait verify');
 
   heading('the same machine, the same minute: the kernel’s vxlan device and bridge, as Docker builds them');
-  const rows = await compare(lab, await setUpRoutes(lab), { repetitions: 2, seconds: 1 });
+  const { 'kernel vxlan': kernel, plait } = await setUpRoutes(lab);
+  if (!kernel || !plait) throw new Error('set up the comparison: a route is missing');
+  const rows = await compare(lab, { 'kernel vxlan': kernel, plait }, { repetitions: 2, seconds: 1 });
   for (const row of rows) print(`   ${sentence([row])}`);
 }
 

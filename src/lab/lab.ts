@@ -50,6 +50,7 @@ export class Lab {
   readonly spec: LabSpec;
   /** Commands run so far and what they said, for the report of a failed test. */
   readonly transcript: string[] = [];
+  static readonly #removals = new Map<string, Promise<void>>();
   readonly #state: LabState;
 
   private constructor(state: LabState) {
@@ -89,11 +90,15 @@ export class Lab {
     return new Lab(state);
   }
 
-  /** Removes a lab by its name, whatever state it is in. Nothing happens when there is none. */
+  /**
+   * Removes a lab by its name, whatever state it is in. Nothing happens when there is none; one removal at a time, so
+   * that an interruption and the failure that it causes do not undo the same things.
+   */
   static async remove(name = 'lab'): Promise<void> {
-    const daemons = Object.values(readState(name)?.daemons ?? {});
-    await Promise.all(daemons.map(stopDaemon));
-    await removeUnderlay(name);
+    const removal = (Lab.#removals.get(name) ?? Promise.resolve()).then(() => remove(name));
+    const settled = removal.catch(() => {});
+    Lab.#removals.set(name, settled);
+    await removal;
   }
 
   async down(): Promise<void> {
@@ -289,6 +294,12 @@ export class Lab {
     writeFileSync(plait, `#!/bin/sh\nexec "${process.execPath}" "${CLI}" "$@"\n`);
     chmodSync(plait, 0o755);
   }
+}
+
+async function remove(name: string): Promise<void> {
+  const daemons = Object.values(readState(name)?.daemons ?? {});
+  await Promise.all(daemons.map(stopDaemon));
+  await removeUnderlay(name);
 }
 
 function specOf(options: LabOptions): LabSpec {
