@@ -135,6 +135,7 @@ function assemble({ log, etcd }: AgentOptions, host: Host, releasers: Releasers)
     health,
     log,
     node: self.id,
+    revision: host.snapshot?.revision,
     onChange: () => reconciler.kick(),
     onRelist: () => reconciler.kickCompare(),
     onOwnNodeGone: () => membership.recordGone(),

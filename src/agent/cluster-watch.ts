@@ -22,6 +22,8 @@ export interface ClusterWatchOptions {
   readonly view: ClusterView;
   /** Id of this node: its own record and lease are in the view whatever etcd says, since it evidently lives. */
   readonly node: string;
+  /** Of what the view holds already. */
+  readonly revision: string | undefined;
   readonly health: StoreHealth;
   readonly log: Logger;
   /** Something in the view may have changed. */
@@ -59,9 +61,10 @@ export class ClusterWatch {
 
   constructor(options: ClusterWatchOptions) {
     this.#options = options;
+    this.#revision = options.revision;
   }
 
-  /** Of the newest thing heard; undefined before the first list. */
+  /** Of the newest thing known; undefined when nothing ever was. */
   get revision(): string | undefined {
     return this.#revision;
   }

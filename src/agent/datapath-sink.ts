@@ -43,18 +43,18 @@ export class DatapathSink implements RowSink {
     this.#datapath.apply(changes);
   }
 
+  /** Against what the kernel has, so that also what others did to the maps is found. */
   replace(rows: AllRows): number {
     const { tables, flood } = this.#datapath;
-    const applied = [
-      tables.networks.replace(rows.networks),
-      tables.endpoints.replace(rows.endpoints),
-      tables.neighbors.replace(rows.neighbors),
-      tables.senders.replace(rows.senders),
-      tables.fdb.replace(rows.fdb),
-      tables.subnets.replace(rows.subnets),
-      flood.replace(rows.flood),
-    ];
-    return applied.reduce((sum, { written, deleted }) => sum + written + deleted, 0);
+    return (
+      mend(tables.networks, rows.networks) +
+      mend(tables.endpoints, rows.endpoints) +
+      mend(tables.neighbors, rows.neighbors) +
+      mend(tables.senders, rows.senders) +
+      mend(tables.fdb, rows.fdb) +
+      mend(tables.subnets, rows.subnets) +
+      mend(flood, rows.flood)
+    );
   }
 
   async setLiveNetworks(ids: ReadonlySet<string>): Promise<void> {
@@ -64,4 +64,16 @@ export class DatapathSink implements RowSink {
   liveNetworks(ids: ReadonlySet<string>): Network[] {
     return [...ids].flatMap((id) => this.#view.networks.get(id) ?? []);
   }
+}
+
+interface Comparable<Row> {
+  verify(rows: Iterable<Row>): readonly unknown[];
+  replace(rows: Iterable<Row>): unknown;
+}
+
+/** Returns how many rows differed. */
+function mend<Row>(table: Comparable<Row>, rows: Iterable<Row>): number {
+  const { length } = table.verify(rows);
+  if (length > 0) table.replace(rows);
+  return length;
 }

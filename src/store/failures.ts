@@ -26,6 +26,8 @@ function reasonOf(error: unknown): string {
   if (error instanceof etcd3.GRPCDeadlineExceededError) return 'no answer in time';
   const message = error instanceof Error ? error.message : String(error);
   if (message.includes('ECONNREFUSED')) return 'connection refused';
+  // etcd3 closed its connections because of another call that failed.
+  if (message.includes('Channel closed')) return 'no answer in time';
   return message
     .replace(/^(\w+Error: )?\d+ [A-Z_]+: /, '')
     .replace(/No connection established\. Last error: /, '')

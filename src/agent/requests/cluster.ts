@@ -45,7 +45,7 @@ async function hostRoutes(): Promise<HostRoute[]> {
   const prefixes = await hostPrefixes();
   return prefixes.map(({ prefix, device }) => ({
     subnet: prefix,
-    name: `the host's route ${prefix} dev ${device}`,
+    name: `route ${prefix} dev ${device}`,
   }));
 }
 
