@@ -82,13 +82,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
 	__uint(max_entries, 8);
 	__type(key, __u32);
-	__array(values, struct {
-		__uint(type, BPF_MAP_TYPE_ARRAY);
-		__uint(max_entries, 1);
-		__uint(map_flags, BPF_F_INNER_MAP);
-		__type(key, __u32);
-		__type(value, __u64);
-	});
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(max_entries, 1);
+			__uint(map_flags, BPF_F_INNER_MAP);
+			__type(key, __u32);
+			__type(value, __u64);
+		});
 } groups SEC(".maps");
 
 struct {
@@ -166,7 +167,7 @@ int emit_records(struct __sk_buff *skb)
 SEC("tc")
 int find_prefix(struct __sk_buff *skb)
 {
-	struct prefix_key key = {.prefix_len = 32};
+	struct prefix_key key = { .prefix_len = 32 };
 	__u32 *found;
 
 	bpf_skb_load_bytes(skb, 30, &key.address, sizeof(key.address));
