@@ -4,7 +4,13 @@
  *
  *   nat_out     what leaves a network for the world outside gets the host's address
  *   forwarding  between two networks: dropped. From outside into a network: replies only
+ *   vxlan_in    VXLAN for this node
  *   raw_*       VXLAN of the slow path stays out of connection tracking
+ *
+ * Other nodes believe VXLAN by its source address. So nobody but a node may send it: not a container, whose datagram
+ * would leave with the node's address if it was masqueraded, and whose translated one is; and not whoever writes a
+ * node's address on an interface that does not lead there, such as a bridge of another container runtime. Fragments
+ * are whole here, because connection tracking has put them together.
  */
 import { PlaitError } from '../model/errors.js';
 import { HOST_DEVICE } from './devices.js';
@@ -40,9 +46,15 @@ ${elements(v6)}  }
   }
   chain forwarding {
     type filter hook forward priority filter; policy accept;
+    iifname "${HOST_DEVICE}" udp dport ${port} counter drop
     iifname "${HOST_DEVICE}" oifname "${HOST_DEVICE}" drop
     oifname "${HOST_DEVICE}" ct state established,related accept
     oifname "${HOST_DEVICE}" drop
+  }
+  chain vxlan_in {
+    type filter hook input priority filter; policy accept;
+    iifname "${HOST_DEVICE}" udp dport ${port} counter drop
+    udp dport ${port} fib saddr . iif oif missing counter drop
   }
   chain raw_in {
     type filter hook prerouting priority raw; policy accept;
@@ -92,7 +104,7 @@ export async function installedSubnets(): Promise<string[] | undefined> {
   return objects.flatMap(({ set }) => (set?.elem ?? []).map(elementText));
 }
 
-const RULES = 7;
+const RULES = 10;
 
 function elementText(element: NftElement): string {
   if (typeof element !== 'string') return `${element.prefix.addr}/${element.prefix.len}`;

@@ -20,6 +20,11 @@ test('the port of VXLAN stays out of connection tracking both ways', () => {
   assert.is(renderFirewall({ subnets: [], port: 14789 }).match(/udp dport 14789 notrack/g)?.length, 2);
 });
 
+test('containers may not send to the port of VXLAN, neither to other nodes nor to their own', () => {
+  const text = renderFirewall({ subnets: [], port: 14789 });
+  assert.is(text.match(/iifname "plait0" udp dport 14789 counter drop/g)?.length, 2);
+});
+
 test('host ends have names that the kernel takes, and differ', () => {
   const names = Array.from({ length: 1000 }, (_, n) => hostIfname(`id ${n}`));
   assert.ok(names.every((name) => /^pl[0-9a-f]{11}$/.test(name)));

@@ -2,6 +2,7 @@
 
 import type { Lab } from '../../../src/lab/lab.js';
 import { waitFor } from '../../../src/lab/wait.js';
+import type { DropsAnswer } from '../../../src/model/api.js';
 
 export interface Container {
   container: string;
@@ -89,9 +90,6 @@ export async function iperf(lab: Lab, from: string, to: string, address: string)
 
 /** The counter of a drop reason or an event on a node, 0 for one that never occurred. */
 export async function dropped(lab: Lab, node: string): Promise<Record<string, number>> {
-  const answer = JSON.parse(await lab.plait(node, 'drops --all --format json')) as {
-    name: string;
-    packets: number;
-  }[];
-  return Object.fromEntries(answer.map(({ name, packets }) => [name, packets]));
+  const { drops, events } = await lab.client(node).get<DropsAnswer>('/v1/drops');
+  return Object.fromEntries([...drops, ...events].map(({ name, packets }) => [name, packets]));
 }
