@@ -1,4 +1,7 @@
-/* Sampled drops for any number of readers: the ring has one reader, which runs while somebody listens. */
+/*
+ * Sampled drops for any number of readers: the ring has one reader, which runs while somebody listens. What the ring
+ * kept from before, perhaps for hours, is nobody's: who follows wants to see what happens now.
+ */
 import type { Datapath } from '../datapath/datapath.js';
 import type { DropAnswer } from '../model/api.js';
 
@@ -12,7 +15,11 @@ export class DropFeed {
   }
 
   /** Returns what ends it. */
-  follow(listener: (drop: DropAnswer) => void): () => void {
+  follow(onDrop: (drop: DropAnswer) => void): () => void {
+    const since = Date.now();
+    const listener = (drop: DropAnswer): void => {
+      if (Date.parse(drop.time) >= since) onDrop(drop);
+    };
     this.#listeners.add(listener);
     this.#reader ??= this.#datapath.followDrops((drop) => {
       for (const each of this.#listeners) each(drop);
