@@ -4,6 +4,7 @@
  */
 import { type BpfMap, features } from 'libbpf-ts-bindings';
 import type { CountersAnswer, DropsAnswer, MapAnswer, MapQuery } from '../model/api.js';
+import { PlaitError } from '../model/errors.js';
 import type { RowChanges } from '../model/rows.js';
 import { ensureBpffs } from '../net/bpffs.js';
 import { type Devices, ensureDevices, HOST_DEVICE, HOST_DEVICE_PEER, VXLAN_DEVICE } from '../net/devices.js';
@@ -108,7 +109,7 @@ export class Datapath {
     try {
       const datapath = new Datapath({ underlay, devices, loaded, pinnedLinks, gateway, sysctls, port });
       datapath.links.dropStale();
-      await datapath.#attachHost();
+      await datapath.#attachHost(underlay.ifindex);
       await datapath.vteps.refresh();
       return datapath;
     } catch (error) {
@@ -142,14 +143,26 @@ export class Datapath {
     const before = this.#underlay;
     const found = await findUnderlay(before.address);
     const changed = found.ifindex !== before.ifindex || found.mtu !== before.mtu;
+    if (changed) await this.#moveTo(found);
     this.#underlay = found;
-    if (changed) {
-      await ensureDevices(this.#parts.port, found.innerMtu);
-      await loosenReversePath(this.#parts.sysctls, found.device);
-      await this.#attachHost();
-    }
     await this.vteps.refresh();
     return changed;
+  }
+
+  async #moveTo({ device, ifindex, innerMtu }: Underlay): Promise<void> {
+    const { port, sysctls, devices } = this.#parts;
+    const now = await ensureDevices(port, innerMtu);
+    if (now.vxlan !== devices.vxlan || now.host !== devices.host || now.hostPeer !== devices.hostPeer) {
+      throw new PlaitError(
+        'DEVICES_CHANGED',
+        'follow the underlay: a device of the host had to be made anew',
+        {
+          hint: 'restart the agent: the programs that run name the old one',
+        },
+      );
+    }
+    await loosenReversePath(sysctls, device);
+    await this.#attachHost(ifindex);
   }
 
   verify(desired: DesiredState): Promise<Verified> {
@@ -193,10 +206,10 @@ export class Datapath {
     closeAll(this.#parts.loaded);
   }
 
-  async #attachHost(): Promise<void> {
+  async #attachHost(underlay: number): Promise<void> {
     const { loaded, devices, pinnedLinks } = this.#parts;
     const places = [
-      ['from_underlay', this.#underlay.ifindex],
+      ['from_underlay', underlay],
       ['from_host', devices.hostPeer],
       ['from_vxlan', devices.vxlan],
     ] as const;

@@ -18,7 +18,9 @@ export class EndpointSlots {
   constructor(endpoints: Table<number, Endpoint>, counters: BpfMap) {
     this.#endpoints = endpoints;
     this.#counters = counters;
-    for (const [ifindex, { slot }] of endpoints.entries()) this.#byIfindex.set(ifindex, slot);
+    for (const [ifindex, { slot }] of endpoints.entries()) {
+      if (slot < counters.maxEntries) this.#byIfindex.set(ifindex, slot); // the map was bigger: it gets another
+    }
     this.#recovered = [...this.#byIfindex.keys()];
     this.#slots = new Slots(0, counters.maxEntries, this.#byIfindex.values());
   }

@@ -53,8 +53,9 @@ export class FloodLists {
     return { written, deleted };
   }
 
-  /** Makes the lists exactly these. */
+  /** Makes the lists exactly these, whatever anybody else did to the maps. */
   replace(desired: Iterable<readonly [number, readonly FloodMember[]]>): Applied {
+    this.#lists = this.#read();
     const wanted = new Map(desired);
     return this.apply(
       wanted,

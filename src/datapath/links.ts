@@ -8,6 +8,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { attachTcAsync, BpfError, BpfLink, type BpfProgram } from 'libbpf-ts-bindings';
+import { PlaitError } from '../model/errors.js';
+import { isBpffs } from '../net/bpffs.js';
 import type { HostEnd } from '../net/veth.js';
 import { type Pins, unpin } from './pins.js';
 
@@ -54,7 +56,7 @@ export class PinnedLinks {
       attached.pin(this.#pins.link(name));
     } catch (error) {
       attached.detach();
-      throw error;
+      throw await explained(error, this.#pins);
     } finally {
       attached.close();
     }
@@ -171,6 +173,15 @@ async function attachTo(program: BpfProgram, ifindex: number): Promise<BpfLink> 
     }
     await sleep(RETRY_MS);
   }
+}
+
+/** Nobody expects that the pins' file system is unmounted under a running agent; what the kernel says then is no help. */
+async function explained(error: unknown, { root }: Pins): Promise<unknown> {
+  if (await isBpffs(root)) return error;
+  return new PlaitError('PINS_GONE', `pin link: no bpffs is mounted on ${root} any more`, {
+    hint: 'restart the agent: it mounts one, and attaches everything again',
+    cause: error,
+  });
 }
 
 export function isHostEnd(name: string): boolean {

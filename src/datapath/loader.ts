@@ -21,6 +21,7 @@ import {
   u32,
 } from 'libbpf-ts-bindings';
 import { PlaitError } from '../model/errors.js';
+import { copyRows, sameLayout } from './copy-rows.js';
 import { isHostEnd, type PinnedLinks } from './links.js';
 import { type Pins, unpin } from './pins.js';
 
@@ -52,10 +53,7 @@ export async function loadOrAdopt(
   const object = openDatapath(objectPath);
   try {
     object.setRodata({ ...options, build_id: buildId(objectPath) });
-    for (const [name, entries] of Object.entries(sizes)) {
-      const spec = object.maps.get(name);
-      if (spec) spec.maxEntries = entries;
-    }
+    resize(object, sizes);
     const rodata = object.rodata();
     const running = adopt(object, rodata, pins);
     if (running) return { ...running, adopted: true };
@@ -65,6 +63,25 @@ export async function loadOrAdopt(
     return { ...loaded, adopted: false };
   } finally {
     object.close();
+  }
+}
+
+/** The counters of endpoints and VTEPs have as many slots as there may be of those, unless they are named, too. */
+const FOLLOWS = { endpoint_counters: 'endpoints', vtep_counters: 'vteps' } as const;
+
+function resize(object: BpfObject, sizes: MapSizes): void {
+  const wanted = new Map(Object.entries(sizes));
+  for (const [name, leader] of Object.entries(FOLLOWS)) {
+    const entries = sizes[leader];
+    if (entries !== undefined && !wanted.has(name)) wanted.set(name, entries);
+  }
+  for (const [name, entries] of wanted) {
+    const spec = object.maps.get(name);
+    if (!spec) {
+      const hint = `there are ${[...object.maps.keys()].join(', ')}`;
+      throw new PlaitError('NO_MAP', `size map ${name}: no such map`, { hint });
+    }
+    spec.maxEntries = entries;
   }
 }
 
@@ -93,7 +110,7 @@ function adopt(object: BpfObject, wanted: Buffer, pins: Pins): Omit<Loaded, 'ado
     const maps = new Map<string, BpfMap>();
     for (const spec of pinnable(object)) {
       const map = keep(BpfMap.openPinned(pins.map(spec.name)));
-      if (!sameLayout(spec, map) || spec.maxEntries !== map.maxEntries) throw new Outdated();
+      if (!fits(spec, map)) throw new Outdated();
       maps.set(spec.name, map);
     }
     const programs = programsBy((name) => keep(BpfProgram.openPinned(pins.program(name))));
@@ -109,51 +126,51 @@ function adopt(object: BpfObject, wanted: Buffer, pins: Pins): Omit<Loaded, 'ado
 /** What is pinned is not what is wanted. Does not leave this file. */
 class Outdated extends Error {}
 
+/**
+ * The pins of maps that do not fit stay until the new programs run over the new maps: when anything fails before
+ * that, the old ones go on, and the next try finds their rows.
+ */
 async function load(object: BpfObject, pins: Pins, links: PinnedLinks): Promise<void> {
   unpin(pins.rodata);
-  const replaced = replaceUnfit(object, pins);
+  const unfit = pinUnlessUnfit(object, pins);
   try {
-    for (const spec of pinnable(object)) spec.pinPath = pins.map(spec.name);
     await object.load().catch((error: unknown) => {
       throw explained(error);
     });
-    for (const [name, old] of replaced) copyRows(old, object.map(name));
+    for (const [name, old] of unfit) copyRows(old, object.map(name));
     await switchOver(
       programsBy((name) => object.program(name)),
       pins,
       links,
     );
+    for (const name of unfit.keys()) {
+      unpin(pins.map(name));
+      object.map(name).pin(pins.map(name));
+    }
     object.map('.rodata').pin(pins.rodata);
   } finally {
-    for (const old of replaced.values()) old.close();
+    for (const old of unfit.values()) old.close();
   }
 }
 
-/** Unpins the maps that do not fit the object. Those of the same layout are returned, for their rows. */
-function replaceUnfit(object: BpfObject, pins: Pins): Map<string, BpfMap> {
-  const replaced = new Map<string, BpfMap>();
-  for (const spec of pinnable(object)) {
-    const path = pins.map(spec.name);
-    if (!existsSync(path)) continue;
-    const old = BpfMap.openPinned(path);
-    if (sameLayout(spec, old) && spec.maxEntries === old.maxEntries) {
-      old.close();
-      continue;
+/** Lets the object use the pinned maps, or pin those that are missing. Returns those that do not fit, open. */
+function pinUnlessUnfit(object: BpfObject, pins: Pins): Map<string, BpfMap> {
+  const unfit = new Map<string, BpfMap>();
+  try {
+    for (const spec of pinnable(object)) {
+      const path = pins.map(spec.name);
+      const old = existsSync(path) ? BpfMap.openPinned(path) : undefined;
+      if (old && !fits(spec, old)) unfit.set(spec.name, old);
+      else {
+        old?.close();
+        spec.pinPath = path;
+      }
     }
-    unpin(path);
-    if (sameLayout(spec, old)) replaced.set(spec.name, old);
-    else old.close();
+  } catch (error) {
+    for (const old of unfit.values()) old.close();
+    throw error;
   }
-  return replaced;
-}
-
-function copyRows(old: BpfMap, fresh: BpfMap): void {
-  if (old.type === 'ringbuf' || old.type === 'hash_of_maps') return;
-  const { keys, values, count } = old.lookupAll();
-  const fits = old.type.includes('array') ? Math.min(count, fresh.maxEntries) : count;
-  if (fits === 0) return;
-  const valueBytes = values.length / count;
-  fresh.updateBatch(keys.subarray(0, fits * old.keySize), values.subarray(0, fits * valueBytes), fits);
+  return unfit;
 }
 
 async function switchOver(programs: Loaded['programs'], pins: Pins, links: PinnedLinks): Promise<void> {
@@ -183,8 +200,8 @@ function pinnable(object: BpfObject): MapSpec[] {
   return [...object.maps.values()].filter(({ name }) => !name.startsWith('.'));
 }
 
-function sameLayout(spec: MapSpec, map: BpfMap): boolean {
-  return spec.type === map.type && spec.keySize === map.keySize && spec.valueSize === map.valueSize;
+function fits(spec: MapSpec, map: BpfMap): boolean {
+  return sameLayout(spec, map) && spec.maxEntries === map.maxEntries && spec.flags === map.flags;
 }
 
 const FLOOR = [6, 1] as const;

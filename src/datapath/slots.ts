@@ -8,12 +8,16 @@ export class Slots {
   readonly #taken = new Set<number>();
   #next: number;
 
-  /** Numbers from `first` up to, without, `end`. */
+  /** Numbers from `first` up to, without, `end`. Those taken beyond, when the range was bigger, count for nothing. */
   constructor(first: number, end: number, taken: Iterable<number> = []) {
     this.#first = first;
     this.#end = end;
-    for (const slot of taken) this.#taken.add(slot);
-    this.#next = Math.max(first, ...[...this.#taken].map((slot) => slot + 1));
+    this.#next = first;
+    for (const slot of taken) {
+      if (slot < first || slot >= end) continue;
+      this.#taken.add(slot);
+      this.#next = Math.max(this.#next, slot + 1);
+    }
   }
 
   get size(): number {

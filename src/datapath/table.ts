@@ -81,8 +81,9 @@ export class Table<K, V> {
     return this.#write(changed, gone);
   }
 
-  /** Makes the table exactly this. */
+  /** Makes the table exactly this, whatever anybody else did to the map. */
   replace(desired: Iterable<readonly [K, V]>): Applied {
+    this.#mirror = this.#read();
     const wanted = this.#pack(desired);
     const changed = new Map([...wanted].filter(([key, value]) => this.#mirror.get(key) !== value));
     const gone = new Set([...this.#mirror.keys()].filter((key) => !wanted.has(key)));

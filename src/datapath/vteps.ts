@@ -15,6 +15,8 @@ import { type Vtep, VtepFlags, vtepCodec } from './types.gen.js';
 
 /** Index 0 means "no VTEP" to the datapath. */
 const FIRST = 1;
+/** A row that the kernel has lost. */
+const NOT_WRITTEN = '';
 
 export class Vteps {
   readonly #map: BpfMap;
@@ -69,7 +71,7 @@ export class Vteps {
 
   addressOf(index: number): string | undefined {
     const row = this.#rows.get(index);
-    return row === undefined ? undefined : formatAddr(this.#packed.unpack(row).remote);
+    return row ? formatAddr(this.#packed.unpack(row).remote) : undefined;
   }
 
   /** Call it when no FDB entry, sender or flood list names the VTEP any more. */
@@ -100,7 +102,10 @@ export class Vteps {
     return index === undefined ? undefined : readTraffic(this.#counters, index);
   }
 
-  /** What differs between the addresses and the map in the kernel, as [address, expected, actual]. */
+  /**
+   * What differs between the addresses and the map in the kernel, as [address, expected, actual]. The mirror is
+   * corrected on the way, so that `refresh` can mend it.
+   */
   verify(addresses: Iterable<string>): [string, string | null, string | null][] {
     const faults: [string, string | null, string | null][] = [];
     const wanted = new Set([...addresses].map(canonicalIp));
@@ -110,6 +115,7 @@ export class Vteps {
       const row = index === undefined ? undefined : actual.get(index);
       if (row === undefined) faults.push([remote, 'present', null]);
       else if (row !== this.#rows.get(index ?? 0)) faults.push([remote, 'as written', 'changed']);
+      if (index !== undefined) this.#rows.set(index, row ?? NOT_WRITTEN);
     }
     for (const row of actual.values()) {
       const remote = formatAddr(this.#packed.unpack(row).remote);

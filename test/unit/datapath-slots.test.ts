@@ -29,4 +29,19 @@ test('releasing what nobody has changes nothing', () => {
   assert.is(slots.size, 0);
 });
 
+test('slots beyond the range, from when it was bigger, take no place', () => {
+  const slots = new Slots(1, 4, [2, 900, 901, 902]);
+  assert.is(slots.size, 1);
+  assert.equal([slots.take(), slots.take(), slots.take()], [3, 1, undefined]);
+});
+
+test('a quarter of a million slots are no problem', () => {
+  const slots = new Slots(
+    0,
+    250_001,
+    Array.from({ length: 250_000 }, (_, n) => n),
+  );
+  assert.equal([slots.take(), slots.take()], [250_000, undefined]);
+});
+
 test.run();
