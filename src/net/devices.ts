@@ -22,6 +22,13 @@ export const HOST_DEVICE = 'plait0';
 export const HOST_DEVICE_PEER = 'plait0p';
 export const HEADROOM_BRIDGE = 'plaithr';
 
+const KINDS = new Map([
+  [VXLAN_DEVICE, 'vxlan'],
+  [HOST_DEVICE, 'veth'],
+  [HOST_DEVICE_PEER, 'veth'],
+  [HEADROOM_BRIDGE, 'bridge'],
+]);
+
 /** Bigger than any inner packet: the datapath checks sizes, not this device. */
 const VXLAN_MTU = 65_000;
 
@@ -34,6 +41,7 @@ export interface Devices {
 /** Creates what is missing and mends what differs. Returns ifindexes. `mtu` is the biggest inner MTU, in bytes. */
 export async function ensureDevices(port: number, mtu: number): Promise<Devices> {
   const present = await ownDevices();
+  refuseForeign(present);
   await ensureVxlan(present.get(VXLAN_DEVICE), port);
   const lines: string[] = [];
   if (!present.has(HEADROOM_BRIDGE)) {
@@ -43,7 +51,7 @@ export async function ensureDevices(port: number, mtu: number): Promise<Devices>
   if (present.get(HEADROOM_BRIDGE)?.flags.includes('UP')) lines.push(`link set dev ${HEADROOM_BRIDGE} down`);
   lines.push(...hostDeviceLines(present, mtu));
   for (const name of [VXLAN_DEVICE, HOST_DEVICE_PEER]) {
-    if (present.get(name)?.master !== HEADROOM_BRIDGE)
+    if (present.get(name)?.master !== HEADROOM_BRIDGE || !present.has(HOST_DEVICE))
       lines.push(`link set dev ${name} master ${HEADROOM_BRIDGE}`);
   }
   await ipBatch(lines, { doing: 'create the host devices' });
@@ -77,25 +85,42 @@ export async function checkDevices(port: number): Promise<[string, string, strin
   return faults;
 }
 
+/** Our devices are made anew where they differ too much: only what is ours may be. */
+function refuseForeign(present: ReadonlyMap<string, Link>): void {
+  for (const [name, kind] of KINDS) {
+    const link = present.get(name);
+    const actual = link?.linkinfo?.info_kind ?? 'of no kind';
+    if (!link || actual === kind) continue;
+    throw new PlaitError(
+      'DEVICE_TAKEN',
+      `create ${kind} device ${name}: another device (${actual}) has the name`,
+      {
+        hint: 'remove or rename it',
+      },
+    );
+  }
+}
+
+/** A pair of which one end was moved or renamed is made anew. */
 function hostDeviceLines(present: ReadonlyMap<string, Link>, mtu: number): string[] {
-  const host = present.get(HOST_DEVICE);
+  const ends = [HOST_DEVICE, HOST_DEVICE_PEER].flatMap((name) => present.get(name) ?? []);
   const pair = `mtu ${mtu} address ${GATEWAY_MAC} type veth peer name ${HOST_DEVICE_PEER} mtu ${mtu}`;
   const lines: string[] = [];
-  if (!host) lines.push(`link add name ${HOST_DEVICE} ${pair}`);
-  else if (host.mtu !== mtu) {
-    lines.push(`link set dev ${HOST_DEVICE} mtu ${mtu}`, `link set dev ${HOST_DEVICE_PEER} mtu ${mtu}`);
-  }
+  if (ends.length === 1) lines.push(`link delete dev ${ends[0]?.ifname}`);
+  if (ends.length < 2) lines.push(`link add name ${HOST_DEVICE} ${pair}`);
+  else for (const end of ends) if (end.mtu !== mtu) lines.push(`link set dev ${end.ifname} mtu ${mtu}`);
   lines.push(`link set dev ${HOST_DEVICE_PEER} addrgenmode none up`);
   lines.push(`link set dev ${HOST_DEVICE} addrgenmode none arp off up`);
   return lines;
 }
 
 /**
- * The device is made anew when its port differs: the port of a vxlan device cannot be changed. Coming up is what
+ * The device is made anew when it differs: the port of a vxlan device, for one, cannot be changed. Coming up is what
  * takes the port.
  */
 async function ensureVxlan(present: Link | undefined, port: number): Promise<void> {
-  if (present && vxlanPort(present) === port && present.flags.includes('UP')) return;
+  const external = present?.linkinfo?.info_data?.external === true;
+  if (present && external && vxlanPort(present) === port && present.flags.includes('UP')) return;
   const doing = `create the vxlan device on UDP port ${port}`;
   const lines = [
     `link add name ${VXLAN_DEVICE} type vxlan external dstport ${port} udp6zerocsumtx udp6zerocsumrx nolearning`,

@@ -5,12 +5,14 @@
  *
  * Level-triggered: `apply` gets all live networks and changes only what differs from what the kernel has.
  */
-import { canonicalIp } from '../model/addresses.js';
+import { canonicalIp, overlaps, parseCidr } from '../model/addresses.js';
+import { SubnetOverlap } from '../model/errors.js';
 import { HOST_DEVICE } from './devices.js';
 import { applyFirewall, installedSubnets } from './firewall.js';
 import { forwardIpv4, forwardIpv6 } from './forwarding.js';
 import { ipBatch, ipQuery, type LinkAddresses, type RouteInfo } from './ip.js';
 import type { Sysctls } from './sysctl.js';
+import { type HostPrefix, hostPrefixes } from './underlay.js';
 
 export interface GatewayNetwork {
   readonly vni: number;
@@ -39,9 +41,21 @@ export class Gateway {
     this.#sysctls = sysctls;
   }
 
-  /** True when something was changed. */
+  /**
+   * True when something was changed. SUBNET_OVERLAP when the host itself has a route into a subnet that is new here:
+   * ours would take its place. All other networks are set up before that is thrown.
+   */
   async apply(networks: readonly GatewayNetwork[]): Promise<boolean> {
-    const wanted = wantedOf(networks);
+    const clashes = await clashesWithHost([...wantedOf(networks).routes.keys()]);
+    const wanted = wantedOf(networks, new Set(clashes.keys()));
+    const changed = await this.#apply(wanted);
+    for (const [subnet, { prefix, device }] of clashes) {
+      throw new SubnetOverlap(subnet, `the host's route ${prefix} dev ${device}`);
+    }
+    return changed;
+  }
+
+  async #apply(wanted: Wanted): Promise<boolean> {
     const subnets = [...wanted.routes.keys()].sort();
     if (subnets.some((subnet) => !subnet.includes(':'))) await forwardIpv4(this.#sysctls);
     if (subnets.some((subnet) => subnet.includes(':'))) await forwardIpv6(this.#sysctls);
@@ -75,12 +89,27 @@ export class Gateway {
   }
 }
 
-function wantedOf(networks: readonly GatewayNetwork[]): Wanted {
+/** Subnets without a route yet that the host already has one into. */
+async function clashesWithHost(subnets: readonly string[]): Promise<Map<string, HostPrefix>> {
+  const present = await presentRoutes();
+  const fresh = subnets.filter((subnet) => !present.has(subnet));
+  const clashes = new Map<string, HostPrefix>();
+  if (fresh.length === 0) return clashes;
+  const taken = (await hostPrefixes()).map((host) => ({ host, cidr: parseCidr(host.prefix) }));
+  for (const subnet of fresh) {
+    const cidr = parseCidr(subnet);
+    const clash = taken.find((other) => overlaps(other.cidr, cidr));
+    if (clash) clashes.set(subnet, clash.host);
+  }
+  return clashes;
+}
+
+function wantedOf(networks: readonly GatewayNetwork[], without: ReadonlySet<string> = new Set()): Wanted {
   const addresses = new Set<string>();
   const routes = new Map<string, string>();
   for (const { internal, mtu, subnets } of networks) {
     for (const { subnet, gateway } of subnets) {
-      if (internal || gateway === null) continue;
+      if (internal || gateway === null || without.has(subnet)) continue;
       const address = canonicalIp(gateway);
       addresses.add(`${address}/${subnet.includes(':') ? 128 : 32}`);
       routes.set(subnet, `dev ${HOST_DEVICE} src ${address} mtu ${mtu}`);

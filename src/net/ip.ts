@@ -43,6 +43,13 @@ export interface RouteInfo {
   /** IPv6 routes only. */
   readonly pref?: string;
   readonly metrics?: readonly { readonly mtu?: number }[];
+  /** Of a route by several ways, which has no `dev` of its own. */
+  readonly nexthops?: readonly { readonly gateway?: string; readonly dev?: string }[];
+}
+
+/** The device of the route, of several the first. Some, such as unreachable ones, have none. */
+export function routeDevice({ dev, nexthops }: RouteInfo): string | undefined {
+  return dev ?? nexthops?.find((hop) => hop.dev !== undefined)?.dev;
 }
 
 /** Runs one `ip -j` question. An empty answer (no such rows) is an empty list. */

@@ -2,7 +2,7 @@
  * Kernel settings of the host that forwarding needs. What they were before is written to a file first, so that
  * leaving the machine can restore them; the file is of one boot, because a boot sets everything anew.
  */
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { PlaitError } from '../model/errors.js';
 
@@ -14,6 +14,8 @@ interface Saved {
 
 export class Sysctls {
   readonly #file: string;
+  /** Writes of the file, one after another: each begins with what the last one left. */
+  #last: Promise<unknown> = Promise.resolve();
 
   /** `state` is a directory that outlives the agent. */
   constructor(state: string) {
@@ -30,7 +32,9 @@ export class Sysctls {
     const old = await this.get(setting);
     if (old === value) return false;
     if (old === undefined) throw refused(setting, value, 'the kernel has no such setting');
-    await this.#remember(setting, old);
+    const remembered = this.#last.catch(() => undefined).then(() => this.#remember(setting, old));
+    this.#last = remembered;
+    await remembered;
     await writeFile(pathOf(setting), value).catch((error: Error) => {
       throw refused(setting, value, error.message);
     });
@@ -52,15 +56,29 @@ export class Sysctls {
     if (setting in saved.values) return;
     saved.values[setting] = value;
     await mkdir(path.dirname(this.#file), { recursive: true });
-    await writeFile(this.#file, JSON.stringify(saved));
+    const draft = `${this.#file}.new`;
+    await writeFile(draft, JSON.stringify(saved));
+    await rename(draft, this.#file); // a crash leaves the old file or the new one
   }
 
   async #saved(): Promise<Saved> {
     const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
     const text = await readFile(this.#file, 'utf8').catch(() => undefined);
-    const saved = text ? (JSON.parse(text) as Saved) : undefined;
+    const saved = text === undefined ? undefined : parseSaved(this.#file, text);
     return saved?.boot === boot ? saved : { boot, values: {} };
   }
+}
+
+function parseSaved(file: string, text: string): Saved {
+  try {
+    const { boot, values } = JSON.parse(text) as Partial<Saved>;
+    if (typeof boot === 'string' && typeof values === 'object' && values !== null) return { boot, values };
+  } catch {
+    // told below
+  }
+  throw new PlaitError('STATE_DAMAGED', `read ${file}: it does not hold the settings of the host`, {
+    hint: 'remove the file; what was changed before stays changed until the next boot',
+  });
 }
 
 /** Devices that have settings of their own for that IP version. */

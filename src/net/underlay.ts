@@ -2,7 +2,7 @@
 import { canonicalIp } from '../model/addresses.js';
 import { PlaitError } from '../model/errors.js';
 import { HEADROOM_BRIDGE, HOST_DEVICE, HOST_DEVICE_PEER, VXLAN_DEVICE } from './devices.js';
-import { ipQueries, ipQuery, type Link, type LinkAddresses, type RouteInfo } from './ip.js';
+import { ipQueries, ipQuery, type Link, type LinkAddresses, type RouteInfo, routeDevice } from './ip.js';
 
 /** The device that has this node's underlay address. */
 export interface Underlay {
@@ -101,12 +101,11 @@ export async function hostPrefixes(): Promise<HostPrefix[]> {
     ipQuery<RouteInfo>(['-6', 'route', 'show'], { doing }),
   ]);
   const prefixes: HostPrefix[] = [];
-  for (const { dst, dev = '' } of [...v4, ...v6]) {
-    if (dst === 'default' || OWN_DEVICES.has(dev)) continue;
-    prefixes.push({
-      prefix: dst.includes('/') ? dst : `${dst}/${dst.includes(':') ? 128 : 32}`,
-      device: dev,
-    });
+  for (const route of [...v4, ...v6]) {
+    const { dst, type = 'none' } = route;
+    const device = routeDevice(route) ?? type; // unreachable, blackhole and the like
+    if (dst === 'default' || OWN_DEVICES.has(device)) continue;
+    prefixes.push({ prefix: dst.includes('/') ? dst : `${dst}/${dst.includes(':') ? 128 : 32}`, device });
   }
   return prefixes;
 }

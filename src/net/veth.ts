@@ -51,7 +51,7 @@ export async function createVeth(spec: VethSpec): Promise<number> {
     await configureInside(spec, inside);
     return interfaceIndex(spec.hostIfname);
   } catch (error) {
-    await deleteVeth(spec.hostIfname);
+    await deleteVeth(spec.hostIfname).catch(() => undefined); // what went wrong first is what matters
     throw error;
   }
 }
@@ -88,7 +88,7 @@ async function settleBoth<T>(pair: Promise<void>, other: Promise<T>, ifname: str
   const [made, answered] = await Promise.allSettled([pair, other]);
   if (made.status === 'rejected') throw made.reason;
   if (answered.status === 'fulfilled') return answered.value;
-  await deleteVeth(ifname);
+  await deleteVeth(ifname).catch(() => undefined);
   throw answered.reason;
 }
 

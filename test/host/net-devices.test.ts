@@ -112,6 +112,49 @@ test('a process that has the port is named', async () => {
   }
 });
 
+for (const half of ['plait0', 'plait0p']) {
+  test(`a pair of which ${half} was renamed is made anew`, async () => {
+    await ensureDevices(4789, 1450);
+    sh(`ip link set ${half} down; ip link set ${half} name strange0`);
+    const { host, hostPeer } = await ensureDevices(4789, 1450);
+    assert.equal([show('plait0').ifindex, show('plait0p').ifindex], [host, hostPeer]);
+    assert.is(show('plait0p').master, 'plaithr');
+    assert.equal(await checkDevices(4789), []);
+  });
+}
+
+test('an MTU that only one end of the pair has is mended', async () => {
+  await ensureDevices(4789, 1450);
+  sh('ip link set plait0p mtu 1300');
+  await ensureDevices(4789, 1450);
+  assert.equal([show('plait0').mtu, show('plait0p').mtu], [1450, 1450]);
+});
+
+for (const [name, other, kind] of [
+  ['plait0', 'bridge', 'veth'],
+  ['plaitvx', 'bridge', 'vxlan'],
+  ['plaithr', 'veth', 'bridge'],
+] as const) {
+  test(`somebody else's ${other} device with the name ${name} is named, and left alone`, async () => {
+    sh(`ip link add ${name} type ${other}`);
+    try {
+      const { ifindex } = show(name);
+      const { code, message } = await refusal(4789);
+      assert.is(code, 'DEVICE_TAKEN');
+      assert.is(message, `create ${kind} device ${name}: another device (${other}) has the name`);
+      assert.is(show(name).ifindex, ifindex);
+    } finally {
+      sh(`ip link delete ${name}`);
+    }
+  });
+}
+
+test('a vxlan device with one fixed network is made anew', async () => {
+  sh('ip link add plaitvx type vxlan id 7 dstport 4789; ip link set plaitvx up');
+  await ensureDevices(4789, 1450);
+  assert.is(show('plaitvx').linkinfo.info_data?.external, true);
+});
+
 test('removing leaves no device, twice is fine', async () => {
   await ensureDevices(4789, 1450);
   await removeDevices();

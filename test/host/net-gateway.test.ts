@@ -121,6 +121,50 @@ test('what others removed is found by verify and mended by apply', async () => {
   assert.equal(await gateway.verify([db]), []);
 });
 
+test("a subnet that the host routes itself is refused, the host's route and all other networks go on", async () => {
+  await gateway.apply([]);
+  sh('ip link add lan type veth peer name lanp; ip link set lan up; ip link set lanp up');
+  try {
+    sh('ip address add 10.20.3.7/24 dev lan');
+    const failure = await gateway.apply([db, app]).catch((error: unknown) => error);
+    const { code, message } = failure as { code: string; message: string };
+    assert.is(code, 'SUBNET_OVERLAP');
+    assert.is(message, "use subnet 10.20.0.0/16: it overlaps the host's route 10.20.3.0/24 dev lan");
+    assert.match(sh('ip route show dev lan'), /^10\.20\.3\.0\/24 /);
+    assert.equal(addresses(), ['10.10.0.1/32', 'fd00:10::1/128']);
+    sh('ip address delete 10.20.3.7/24 dev lan');
+    await gateway.apply([db, app]);
+    sh('ip address add 10.20.3.7/24 dev lan');
+    assert.is(await gateway.apply([db, app]), false, 'a route that is ours already stays');
+  } finally {
+    sh('ip link delete lan');
+  }
+});
+
+test('settings of the host that were noted at the same time are all put back', async () => {
+  const both = ['rp_filter', 'arp_notify'].map((name) => `net/ipv4/conf/plait0/${name}`);
+  const read = (): string => sh(both.map((name) => `cat /proc/sys/${name}`).join(';'));
+  const other = new Sysctls(join(scratch.directory, 'both'));
+  for (const name of both) sh(`echo 0 > /proc/sys/${name}`);
+  await Promise.all(both.map((name) => other.set(name, '1')));
+  assert.is(read(), '1\n1');
+  await other.restore();
+  assert.is(read(), '0\n0');
+});
+
+test('a damaged file of settings says what to do', async () => {
+  const state = join(scratch.directory, 'damaged');
+  sh(
+    `mkdir ${state}; printf '{"boot"' > ${state}/sysctls.json; echo 0 > /proc/sys/net/ipv4/conf/plait0/arp_notify`,
+  );
+  const failure = await new Sysctls(state)
+    .set('net/ipv4/conf/plait0/arp_notify', '1')
+    .catch((error: unknown) => error);
+  const { code, message } = failure as { code: string; message: string };
+  assert.is(code, 'STATE_DAMAGED');
+  assert.is(message, `read ${state}/sysctls.json: it does not hold the settings of the host`);
+});
+
 test('rules of others are not touched', async () => {
   sh('nft add table inet theirs; nft add chain inet theirs c; nft add rule inet theirs c accept');
   const before = sh('nft list table inet theirs');

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { defaultAddress } from '../../src/net/default-address.js';
 import { followNetwork } from '../../src/net/monitor.js';
 import { findUnderlay, hostPrefixes, nextHops } from '../../src/net/underlay.js';
 import { enterOwnNamespace, json, sh } from './support/own-namespace.js';
@@ -87,6 +88,37 @@ test('host prefixes are those that the host routes', async () => {
   const prefixes = (await hostPrefixes()).map(({ prefix, device }) => `${prefix} ${device}`);
   for (const expected of ['192.0.2.0/24 u1', '203.0.113.9/32 u1', '2001:db8:7::/64 u1']) {
     assert.ok(prefixes.includes(expected), expected);
+  }
+});
+
+test('the default address is found behind a route by several ways, and not behind an unreachable one', async () => {
+  sh('ip -6 route add unreachable default metric 9');
+  const failure = await defaultAddress().catch((error: unknown) => error);
+  assert.is((failure as { code: string }).code, 'NO_UNDERLAY');
+  sh('ip route add default nexthop via 192.0.2.254 nexthop via 198.51.100.254 dev u2');
+  try {
+    assert.is(await defaultAddress(), '192.0.2.1');
+  } finally {
+    sh('ip route delete default; ip -6 route delete unreachable default metric 9');
+  }
+});
+
+test('the default address is not looked for on a device that has none', async () => {
+  sh('ip link add u3 type veth peer name u3p; ip link set u3 addrgenmode none up; ip link set u3p up');
+  try {
+    sh('ip route add default dev u3');
+    const failure = await defaultAddress().catch((error: unknown) => error);
+    assert.match((failure as Error).message, /^choose this node's underlay address: /);
+  } finally {
+    sh('ip link delete u3');
+  }
+});
+
+test('host prefixes behind several ways, and unreachable ones, are not forgotten', async () => {
+  sh('ip route add 203.0.116.0/24 nexthop via 192.0.2.254 nexthop via 198.51.100.254');
+  const prefixes = (await hostPrefixes()).map(({ prefix, device }) => `${prefix} ${device}`);
+  for (const expected of ['203.0.116.0/24 u1', '203.0.114.0/24 unreachable']) {
+    assert.ok(prefixes.includes(expected), `${expected} in ${prefixes.join(', ')}`);
   }
 });
 
