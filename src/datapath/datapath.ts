@@ -17,7 +17,7 @@ import { type DumpContext, dumpMap } from './dump.js';
 import { EndpointSlots } from './endpoint-slots.js';
 import { FloodLists } from './flood.js';
 import { EndpointLinks, PinnedLinks } from './links.js';
-import { type Loaded, loadOrAdopt, type MapSizes } from './loader.js';
+import { type Loaded, loadOrAdopt, type MapSizes, type ProgramName } from './loader.js';
 import { lookupIn, type MapLookup, openTables, type Tables } from './maps.js';
 import { optionsOf } from './options.js';
 import { Pins } from './pins.js';
@@ -66,7 +66,7 @@ export class Datapath {
   readonly features: { readonly attach: 'tcx' | 'clsact'; readonly decapL3: boolean };
   readonly #parts: Parts;
   readonly #map: MapLookup;
-  readonly #hostLinks = new Map<string, number>();
+  readonly #hostLinks = new Map<ProgramName, number>();
   #underlay: Underlay;
 
   private constructor(parts: Parts) {
@@ -167,8 +167,19 @@ export class Datapath {
 
   verify(desired: DesiredState): Promise<Verified> {
     const { tables, flood, vteps, gateway } = this;
-    const { pinnedLinks, port } = this.#parts;
-    return verify({ tables, flood, vteps, gateway, pinnedLinks, port, hostLinks: this.#hostLinks }, desired);
+    const { pinnedLinks, port, loaded } = this.#parts;
+    const { programs } = loaded;
+    const subject = {
+      tables,
+      flood,
+      vteps,
+      gateway,
+      pinnedLinks,
+      port,
+      programs,
+      hostLinks: this.#hostLinks,
+    };
+    return verify(subject, desired);
   }
 
   maps(): MapAnswer[] {

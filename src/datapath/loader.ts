@@ -173,11 +173,16 @@ function pinUnlessUnfit(object: BpfObject, pins: Pins): Map<string, BpfMap> {
   return unfit;
 }
 
+/** The program that a link of that name runs; undefined for one that another version left. */
+export function programOf(link: string): ProgramName | undefined {
+  return isHostEnd(link) ? 'from_container' : PROGRAMS.find((name) => name === link);
+}
+
 async function switchOver(programs: Loaded['programs'], pins: Pins, links: PinnedLinks): Promise<void> {
   for (const { name, ifindex } of links.list()) {
-    const program = isHostEnd(name) ? programs.from_container : programs[name as ProgramName];
+    const program = programOf(name);
     if (ifindex === 0 || !program) links.remove(name);
-    else await links.ensure(name, program, ifindex);
+    else await links.ensure(name, programs[program], ifindex);
   }
   for (const name of PROGRAMS) {
     unpin(pins.program(name));

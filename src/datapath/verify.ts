@@ -4,7 +4,8 @@ import { checkDevices } from '../net/devices.js';
 import type { Gateway, GatewayNetwork } from '../net/gateway.js';
 import type { HostEnd } from '../net/veth.js';
 import type { FloodLists } from './flood.js';
-import { isHostEnd, type PinnedLinks } from './links.js';
+import { isHostEnd, type PinnedLink, type PinnedLinks } from './links.js';
+import { type Loaded, type ProgramName, programOf } from './loader.js';
 import type { Tables } from './maps.js';
 import type {
   Endpoint,
@@ -52,7 +53,9 @@ export interface Subject {
   readonly vteps: Vteps;
   readonly pinnedLinks: PinnedLinks;
   /** Host links that the datapath itself attached, name → ifindex. */
-  readonly hostLinks: ReadonlyMap<string, number>;
+  readonly hostLinks: ReadonlyMap<ProgramName, number>;
+  /** Those that run. */
+  readonly programs: Loaded['programs'];
   readonly gateway: Gateway;
   readonly port: number;
 }
@@ -93,22 +96,28 @@ function verifyTables(tables: Tables, desired: DesiredState): Record<keyof Table
 }
 
 function verifyLinks(
-  { pinnedLinks, hostLinks }: Subject,
+  { pinnedLinks, hostLinks, programs }: Subject,
   hostEnds: Iterable<HostEnd>,
 ): { checked: number; differences: DifferenceAnswer[] } {
-  const expected = new Map(hostLinks);
+  const expected = new Map<string, number>(hostLinks);
   for (const { ifname, ifindex } of hostEnds) expected.set(ifname, ifindex);
-  const actual = new Map(pinnedLinks.list().map(({ name, ifindex }) => [name, ifindex]));
+  const actual = new Map(pinnedLinks.list().map((link) => [link.name, link]));
   const faults: Fault[] = [];
   for (const [name, ifindex] of expected) {
+    const program = programOf(name);
+    const programId = program ? programs[program].id : 0;
     const has = actual.get(name);
-    if (has === ifindex) continue;
-    faults.push([name, `ifindex ${ifindex}`, has === undefined ? null : `ifindex ${has || 'none'}`]);
+    const isRight = has?.ifindex === ifindex && has.programId === programId;
+    if (!isRight) faults.push([name, linkText({ ifindex, programId }), has ? linkText(has) : null]);
   }
-  for (const [name, ifindex] of actual) {
-    if (!expected.has(name) && isHostEnd(name)) faults.push([name, null, `ifindex ${ifindex || 'none'}`]);
+  for (const [name, link] of actual) {
+    if (!expected.has(name) && isHostEnd(name)) faults.push([name, null, linkText(link)]);
   }
   return { checked: expected.size, differences: faults.map(asDifference('links')) };
+}
+
+function linkText({ ifindex, programId }: Omit<PinnedLink, 'name'>): string {
+  return ifindex === 0 ? 'detached' : `ifindex ${ifindex} program ${programId}`;
 }
 
 /** What, as it should be, as it is. */

@@ -19,7 +19,7 @@ test.before(async () => {
   dp = await Datapath.open(options);
 });
 test.after(() => {
-  dp.close();
+  dp?.close();
   scratch.clean();
 });
 

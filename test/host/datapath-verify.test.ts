@@ -2,6 +2,7 @@
 // Drops are counted and shown, with a spoofed packet from a container as the example.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BpfLink, BpfProgram } from 'libbpf-ts-bindings';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Datapath } from '../../src/datapath/datapath.js';
@@ -43,7 +44,7 @@ test.before(async () => {
   await dp.gateway.apply([]);
 });
 test.after(() => {
-  dp.close();
+  dp?.close();
   scratch.clean();
 });
 
@@ -134,6 +135,22 @@ test('a link that was detached, and a device that is down, are found', async () 
   sh('ip link set plaitvx up');
   dp.links.detach(one.hostIfname);
   await dp.links.attach(one.hostIfname, one.ifindex);
+});
+
+test('a link that runs another program is found', async () => {
+  const link = BpfLink.openPinned(`${options.bpf}/links/${one.hostIfname}`);
+  const container = BpfProgram.openPinned(`${options.bpf}/progs/from_container`);
+  const vxlan = BpfProgram.openPinned(`${options.bpf}/progs/from_vxlan`);
+  try {
+    link.update(vxlan);
+    const [found] = await differences();
+    assert.equal([found?.table, found?.key, found?.problem], ['links', one.hostIfname, 'different']);
+    assert.is(found?.actual, `ifindex ${one.ifindex} program ${vxlan.id}`);
+    link.update(container);
+    assert.equal(await differences(), []);
+  } finally {
+    for (const item of [link, container, vxlan]) item.close();
+  }
 });
 
 test('a packet with a foreign source is dropped, counted under its reason and shown with its addresses', async () => {

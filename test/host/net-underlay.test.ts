@@ -78,9 +78,11 @@ test('no route, a prohibited one and an address of this host are no answers, and
 });
 
 test('a thousand VTEPs are one question', async () => {
-  const asked = Array.from({ length: 1000 }, (_, n) => `203.0.113.${n % 256}`);
+  sh('ip route add 10.99.0.0/16 via 192.0.2.254');
+  const asked = Array.from({ length: 1000 }, (_, n) => `10.99.${n >> 8}.${n & 255}`);
   const started = performance.now();
-  assert.is((await nextHops([...new Set(asked)], '192.0.2.1')).size, 256);
+  const routes = await nextHops(asked, '192.0.2.1');
+  assert.equal([...routes.keys()], asked);
   assert.ok(performance.now() - started < 1000);
 });
 
