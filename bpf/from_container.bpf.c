@@ -9,10 +9,13 @@
 #include "lib/guard.h"
 #include "lib/toobig.h"
 
-static __always_inline int to_gateway(struct __sk_buff *skb, const struct endpoint *endpoint)
+/* Only IP: the host's stack has handlers for much else, from PPPoE to MPLS, that a container has no business with. */
+static __always_inline int to_gateway(struct __sk_buff *skb, const struct endpoint *endpoint, __be16 proto)
 {
 	if (endpoint->flags & ENDPOINT_INTERNAL)
 		return -DROP_INTERNAL;
+	if (!is_ip(proto))
+		return -DROP_NOT_IP;
 	count_event(EVENT_GATEWAY, skb->len);
 	return bpf_redirect(plait0_ifindex, BPF_F_INGRESS);
 }
@@ -61,7 +64,7 @@ static __always_inline int forward(struct __sk_buff *skb, const struct endpoint 
 	if (mac_is_group(eth->h_dest))
 		return flood_frame(skb, endpoint->vni, skb->ifindex);
 	if (mac_equal(eth->h_dest, gateway_mac))
-		return to_gateway(skb, endpoint);
+		return to_gateway(skb, endpoint, eth->h_proto);
 	mac_copy(key.mac, eth->h_dest);
 	entry = bpf_map_lookup_elem(&fdb, &key);
 	if (!entry)

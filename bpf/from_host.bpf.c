@@ -10,11 +10,6 @@
 #include "lib/deliver.h"
 #include "lib/toobig.h"
 
-static __always_inline bool is_group4(__be32 ip4)
-{
-	return (ip4 & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || ip4 == bpf_htonl(0xffffffff);
-}
-
 /* The MAC alone does not tell: without ARP the kernel writes the device's own for 255.255.255.255. */
 static __always_inline bool is_for_many(struct __sk_buff *skb, __be16 proto)
 {
@@ -26,7 +21,7 @@ static __always_inline bool is_for_many(struct __sk_buff *skb, __be16 proto)
 	if (proto == bpf_htons(ETH_P_IP) && l3 + sizeof(struct iphdr) <= end)
 		return is_group4(((struct iphdr *)l3)->daddr);
 	if (proto == bpf_htons(ETH_P_IPV6) && l3 + sizeof(struct ipv6hdr) <= end)
-		return ((struct ipv6hdr *)l3)->daddr.s6_addr[0] == 0xff;
+		return is_group6(&((struct ipv6hdr *)l3)->daddr);
 	return false;
 }
 

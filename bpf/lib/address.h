@@ -45,4 +45,15 @@ static __always_inline bool addr_is_zero(const void *a)
 	return !(x[0] | x[1] | x[2] | x[3]);
 }
 
+/* Multicast, and the broadcast address that every host knows. */
+static __always_inline bool is_group4(__be32 ip4)
+{
+	return (ip4 & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || ip4 == bpf_htonl(0xffffffff);
+}
+
+static __always_inline bool is_group6(const void *addr)
+{
+	return *(const __u8 *)addr == 0xff;
+}
+
 #endif

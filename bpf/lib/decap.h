@@ -27,7 +27,10 @@ struct arrival {
 	bool underlay6;
 };
 
-/* Which DECAP_L3 flag tells the kernel what comes to light; 0 where it is not IP or the kernel knows none. */
+/*
+ * Which DECAP_L3 flag tells the kernel what comes to light; 0 where it knows none. For what is not IP the flag for
+ * IPv4, which asks for the fewest bytes behind it: ARP has less than an IPv6 header.
+ */
 static __always_inline __u64 decap_l3(__be16 inner_proto)
 {
 	if (!decap_l3_flags)

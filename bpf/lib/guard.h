@@ -11,43 +11,19 @@
 
 #include "address.h"
 #include "arp.h"
+#include "extensions.h"
 #include "nd.h"
-
-#define MAX_EXTENSIONS 6
-#define FRAGMENT_OFFSET 0xfff8
 
 /* MLDv1 report and done, MLDv2 report: what a host sends before it has an address (RFC 3590). */
 #define MLD_REPORT 131
 #define MLD_DONE 132
 #define MLD2_REPORT 143
 
-/* All of them begin like this; RFC 8200 section 4, and RFC 4302 for the authentication header. */
-struct extension {
-	__u8 next;
-	__u8 len;
-	__be16 fragment;
-};
-
-static __always_inline bool is_extension(__u8 next)
-{
-	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_FRAGMENT ||
-	       next == IPPROTO_DSTOPTS || next == IPPROTO_AH;
-}
-
-static __always_inline __u32 extension_len(__u8 type, const struct extension *extension)
-{
-	if (type == IPPROTO_FRAGMENT)
-		return 8;
-	if (type == IPPROTO_AH)
-		return (extension->len + 2) * 4;
-	return (extension->len + 1) * 8;
-}
-
-static __always_inline int check_behind_extensions(struct __sk_buff *skb, __u32 offset, bool unspecified)
+static __always_inline int check_behind_extensions(struct __sk_buff *skb, const struct chain *chain, bool unspecified)
 {
 	__u8 type;
 
-	if (bpf_skb_load_bytes(skb, offset, &type, sizeof(type)))
+	if (chain->offset >= chain->end || bpf_skb_load_bytes(skb, chain->offset, &type, sizeof(type)))
 		return -DROP_TRUNCATED;
 	if (type >= ND_ROUTER_SOLICIT && type <= ND_REDIRECT)
 		return -DROP_FORBIDDEN_ND;
@@ -60,24 +36,18 @@ static __always_inline int check_behind_extensions(struct __sk_buff *skb, __u32 
  * Extension headers must not hide a router advertisement (RFC 7113): the chain is followed to its end, a chain that
  * is longer than anything honest is dropped, and so is neighbour discovery behind it.
  */
-static __always_inline int walk_extensions(struct __sk_buff *skb, __u8 next, bool unspecified)
+static __always_inline int guard_chain(struct __sk_buff *skb, const struct ipv6hdr *ip6, bool unspecified)
 {
-	__u32 offset = ND_OFFSET;
-	struct extension extension;
+	struct chain chain;
+	int err;
 
-	for (int i = 0; i < MAX_EXTENSIONS; i++) {
-		if (next == IPPROTO_ICMPV6)
-			return check_behind_extensions(skb, offset, unspecified);
-		if (!is_extension(next))
-			return unspecified ? -DROP_SPOOFED_IP : GO_ON;
-		if (bpf_skb_load_bytes(skb, offset, &extension, sizeof(extension)))
-			return -DROP_TRUNCATED;
-		if (next == IPPROTO_FRAGMENT && extension.fragment & bpf_htons(FRAGMENT_OFFSET))
-			return unspecified ? -DROP_SPOOFED_IP : GO_ON; /* no header in here */
-		offset += extension_len(next, &extension);
-		next = extension.next;
-	}
-	return -DROP_FORBIDDEN_ND;
+	start_chain(&chain, ip6);
+	err = follow_chain(skb, &chain);
+	if (err)
+		return err;
+	if (chain.next == IPPROTO_ICMPV6 && !chain.headless)
+		return check_behind_extensions(skb, &chain, unspecified);
+	return unspecified ? -DROP_SPOOFED_IP : GO_ON;
 }
 
 static __always_inline int guard_ipv4(struct __sk_buff *skb, const struct endpoint *endpoint)
@@ -110,7 +80,7 @@ static __always_inline int guard_ipv6(struct __sk_buff *skb, const struct endpoi
 	if (!unspecified && (next == IPPROTO_TCP || next == IPPROTO_UDP))
 		return GO_ON;
 	if (next != IPPROTO_ICMPV6)
-		return walk_extensions(skb, next, unspecified);
+		return guard_chain(skb, ip6, unspecified);
 	copy = *ip6;
 	return handle_icmpv6(skb, endpoint, &copy);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Packets that do not fit, answered in place: ICMP "fragmentation needed" (RFC 792, RFC 1191) and ICMPv6 "packet
- * too big" (RFC 4443 section 3.2), from the gateway's address or, without one, from the destination's.
+ * too big" (RFC 4443 section 3.2), from the gateway's address or, without one, from the destination's. They are not
+ * limited: one answer of 170 or 190 bytes replaces a longer packet, and goes to its guarded source.
  */
 #ifndef PLAIT_TOOBIG_H
 #define PLAIT_TOOBIG_H
@@ -13,6 +14,7 @@
 #include "address.h"
 #include "checksum.h"
 #include "ethernet.h"
+#include "extensions.h"
 #include "ip.h"
 #include "verdict.h"
 #include "vxlan.h"
@@ -114,12 +116,32 @@ static __always_inline int make_room(struct __sk_buff *skb, __u32 len)
 	return bpf_skb_change_tail(skb, len, 0) ? -DROP_TOO_BIG : GO_ON;
 }
 
-/* An error about an error, or about a later fragment, must not be sent (RFC 1122 section 3.2.2). */
+/* An error about an error, a later fragment, or a packet for many must not be sent (RFC 1122 section 3.2.2). */
 static __always_inline bool may_answer4(const struct iphdr *ip, __u8 icmp_type)
 {
-	if (ip->frag_off & bpf_htons(IP_OFFSET))
+	if (ip->frag_off & bpf_htons(IP_OFFSET) || is_group4(ip->daddr))
 		return false;
 	return ip->protocol != IPPROTO_ICMP || icmp_type == ICMP_ECHO || icmp_type == ICMP_ECHOREPLY;
+}
+
+/*
+ * RFC 4443 section 2.4 e: no error about an error, also behind extension headers, and none to the unspecified address.
+ * One about a packet for many may be sent, but not in their name.
+ */
+static __always_inline bool may_answer6(struct __sk_buff *skb, const struct ipv6hdr *ip6, const struct addr *gateway)
+{
+	struct chain chain;
+	__u8 type;
+
+	if (addr_is_zero(&ip6->saddr) || (is_group6(&ip6->daddr) && (!gateway || addr_is_zero(gateway))))
+		return false;
+	start_chain(&chain, ip6);
+	if (follow_chain(skb, &chain))
+		return false;
+	if (chain.next != IPPROTO_ICMPV6)
+		return true;
+	return !chain.headless && !bpf_skb_load_bytes(skb, chain.offset, &type, sizeof(type)) &&
+	       type >= ICMPV6_FIRST_INFO;
 }
 
 static __always_inline int answer_too_big4(struct __sk_buff *skb, const struct addr *gateway, __u32 mtu)
@@ -164,8 +186,7 @@ static __always_inline int answer_too_big6(struct __sk_buff *skb, const struct a
 
 	if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)) || bpf_skb_load_bytes(skb, sizeof(eth), answer.quote, QUOTE))
 		return -DROP_TOO_BIG;
-	/* An error about an error must not be sent (RFC 4443 section 2.4 e.1). */
-	if (quoted->nexthdr == IPPROTO_ICMPV6 && answer.quote[sizeof(*quoted)] < ICMPV6_FIRST_INFO)
+	if (!may_answer6(skb, quoted, gateway))
 		return -DROP_TOO_BIG;
 	mac_copy(answer.eth.h_dest, eth.h_source);
 	mac_copy(answer.eth.h_source, eth.h_dest);

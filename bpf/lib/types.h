@@ -153,6 +153,7 @@ enum drop_reason {
 	DROP_HOST_UNROUTED,    /* from the host to an address of no live network, or not IP */
 	DROP_HOST_REMOTE,      /* from the host to an endpoint on another node */
 	DROP_NO_MEMBERS,       /* flooded on a network whose list is empty */
+	DROP_NOT_IP,           /* for the gateway, but not IP */
 	DROP_REASONS,
 };
 

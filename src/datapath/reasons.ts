@@ -24,6 +24,7 @@ export const DROP_DESCRIPTIONS: Readonly<Record<keyof typeof DropReason, string>
   HOST_UNROUTED: 'from the host to an address of no live network, or not IP',
   HOST_REMOTE: 'from the host to an endpoint on another node',
   NO_MEMBERS: 'broadcast on a network whose flood list is empty',
+  NOT_IP: 'for the gateway, and neither IPv4 nor IPv6',
 };
 
 export const EVENT_DESCRIPTIONS: Readonly<Record<keyof typeof Event, string>> = {

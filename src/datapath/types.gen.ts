@@ -26,6 +26,7 @@ export const DropReason = {
   HOST_UNROUTED: 19,
   HOST_REMOTE: 20,
   NO_MEMBERS: 21,
+  NOT_IP: 22,
 } as const;
 
 export type DropReason = (typeof DropReason)[keyof typeof DropReason];
@@ -54,10 +55,11 @@ export const dropReasonNames: readonly string[] = [
   'HOST_UNROUTED',
   'HOST_REMOTE',
   'NO_MEMBERS',
+  'NOT_IP',
 ];
 
 /** DROP_REASONS */
-export const dropReasonCount = 22;
+export const dropReasonCount = 23;
 
 /** enum event, names without EVENT_. */
 export const Event = {

@@ -59,7 +59,20 @@ const honest = [
     frame: v6(alice.ip6, Protocol.fragment, extension(Protocol.icmp6, Buffer.alloc(16, 134), LATER_FRAGMENT)),
   },
   { what: 'a protocol that nobody knows', frame: v6(alice.ip6, 253, payload) },
+  {
+    what: 'a first IPv6 fragment whose chain ends in it',
+    frame: v6(
+      alice.ip6,
+      Protocol.fragment,
+      extension(Protocol.destination, extension(Protocol.udp, udp(7, 7, payload)), FIRST_FRAGMENT),
+    ),
+  },
+  { what: 'no next header', frame: v6(alice.ip6, Protocol.destination, extension(59, Buffer.alloc(0))) },
   { what: 'an EtherType that is neither IP nor ARP', frame: eth(bob.mac, alice.mac, 0x88b5, payload) },
+  {
+    what: 'an 802.3 frame, whose type is a length',
+    frame: eth(bob.mac, alice.mac, 40, Buffer.alloc(40, 0xaa)),
+  },
 ];
 
 for (const { what, frame } of honest) {
@@ -74,6 +87,18 @@ const chain = (headers: number): Buffer =>
   headers === 0
     ? udp(7, 7, payload)
     : extension(headers === 1 ? Protocol.udp : Protocol.destination, chain(headers - 1));
+
+/* Bytes behind the IPv6 packet, which its receiver cuts off, must not pass for the header that a later fragment brings. */
+const beyond = (length: number, first: number, body: Buffer): Buffer =>
+  eth(
+    bob.mac,
+    alice.mac,
+    'ipv6',
+    ipv6(
+      { from: alice.ip6, to: bob.ip6, next: Protocol.fragment, payloadLength: length },
+      extension(first, body, FIRST_FRAGMENT),
+    ),
+  );
 
 const hostile = [
   { reason: 'SPOOFED_MAC', what: "a neighbour's MAC", frame: patch(v4(), 6, [2, 0, 0, 0, 0, 2]) },
@@ -106,6 +131,21 @@ const hostile = [
   { reason: 'VLAN', what: 'an 802.1Q tag', frame: tag(v4(), '8100') },
   { reason: 'VLAN', what: 'an 802.1ad tag', frame: tag(v4(), '88a8') },
   { reason: 'VLAN', what: 'two tags', frame: tag(tag(v4(), '8100'), '88a8') },
+  {
+    reason: 'TRUNCATED',
+    what: 'a first fragment without its ICMPv6 header, and a harmless one behind its end',
+    frame: beyond(16, Protocol.destination, extension(Protocol.icmp6, Buffer.alloc(8, 128))),
+  },
+  {
+    reason: 'TRUNCATED',
+    what: 'a first fragment without an extension header, and a harmless one behind its end',
+    frame: beyond(8, Protocol.destination, extension(Protocol.udp, udp(7, 7, payload))),
+  },
+  {
+    reason: 'TRUNCATED',
+    what: 'a first fragment without its UDP header',
+    frame: beyond(8, Protocol.udp, Buffer.alloc(0)),
+  },
   {
     reason: 'FORBIDDEN_ND',
     what: 'more extension headers than anything honest has',
@@ -175,6 +215,14 @@ test('hands frames for the gateway to the host, but not on an internal network',
     assertDropped(datapath.run('from_container', out), 'INTERNAL', out, 'internal');
   } finally {
     datapath.setEndpoint(0, VNI);
+  }
+});
+
+test('hands nothing but IP to the host', () => {
+  assertForwarded(datapath, 'from_container', v4(alice.ip4, {}, gateway), ['GATEWAY']);
+  for (const type of [0x8847, 0x8864, 40]) {
+    const frame = eth(gateway.mac, alice.mac, type, Buffer.alloc(40));
+    assertDropped(datapath.run('from_container', frame), 'NOT_IP', frame, `EtherType ${type}`);
   }
 });
 

@@ -5,7 +5,7 @@ import { EndpointFlags } from '../../src/datapath/types.gen.js';
 import { alice, bob, carol, dave, gateway, MTU, SECRET_VNI } from './support/actors.js';
 import { patch } from './support/bytes.js';
 import { TestDatapath } from './support/datapath.js';
-import { echo, eth, icmp6, ipv4, ipv6, Protocol, tcp, udp } from './support/frames.js';
+import { echo, eth, extension, icmp6, ipv4, ipv6, Protocol, tcp, udp } from './support/frames.js';
 import { assertDropped, assertForwarded } from './support/rows.js';
 import { decode } from './support/tshark.js';
 
@@ -143,15 +143,37 @@ test('refuses one byte more than fits, not what fits', () => {
   );
 });
 
+const LATER_FRAGMENT = [0, 5, 0xa8, 0, 0, 0, 1];
+const error6 = icmp6(alice.ip6, carol.ip6, 1, Buffer.alloc(LENGTH));
+const ping6 = icmp6(alice.ip6, carol.ip6, 128, Buffer.alloc(LENGTH));
 const error4 = patch(echo(Buffer.alloc(LENGTH)), 0, [3]);
 const silent = [
-  { what: 'an ICMP error', frame: v4(carol, 0x4000, Protocol.icmp, error4) },
-  { what: 'a later fragment', frame: v4(carol, 0x40b9) },
+  { what: 'ICMP error', frame: v4(carol, 0x4000, Protocol.icmp, error4) },
+  { what: 'later fragment', frame: v4(carol, 0x40b9) },
+  { what: 'packet for a group', frame: v4({ ...carol, ip4: '224.0.0.99' }) },
+  { what: 'packet for everybody', frame: v4({ ...carol, ip4: '255.255.255.255' }) },
+  { what: 'ICMPv6 error', frame: v6(carol, Protocol.icmp6, error6) },
   {
-    what: 'an ICMPv6 error',
-    frame: v6(carol, Protocol.icmp6, icmp6(alice.ip6, carol.ip6, 1, Buffer.alloc(LENGTH))),
+    what: 'ICMPv6 error behind extension headers',
+    frame: v6(carol, Protocol.hopByHop, extension(Protocol.destination, extension(Protocol.icmp6, error6))),
   },
-  { what: 'a frame that is not IP', frame: eth(carol.mac, alice.mac, 0x88b5, Buffer.alloc(LENGTH)) },
+  {
+    what: 'later fragment of ICMPv6, which may be an error',
+    frame: v6(carol, Protocol.fragment, extension(Protocol.icmp6, ping6, LATER_FRAGMENT)),
+  },
+  {
+    what: 'report of somebody without an address',
+    frame: eth(
+      carol.mac,
+      alice.mac,
+      'ipv6',
+      ipv6(
+        { from: '::', to: 'ff02::16', next: Protocol.hopByHop },
+        extension(Protocol.icmp6, Buffer.alloc(LENGTH, 143), [0, 5, 2, 0, 0, 1, 0]),
+      ),
+    ),
+  },
+  { what: 'frame that is not IP', frame: eth(carol.mac, alice.mac, 0x88b5, Buffer.alloc(LENGTH)) },
 ];
 
 for (const { what, frame } of silent) {
@@ -163,7 +185,25 @@ for (const { what, frame } of silent) {
 
 test('answers a ping that is too big', () => {
   answer(v4(carol, 0x4000, Protocol.icmp, echo(Buffer.alloc(LENGTH))));
-  answer(v6(carol, Protocol.icmp6, icmp6(alice.ip6, carol.ip6, 128, Buffer.alloc(LENGTH))));
+  answer(v6(carol, Protocol.icmp6, ping6));
+});
+
+test('answers what has extension headers, and later fragments of IPv6', () => {
+  answer(v6(carol, Protocol.destination, extension(Protocol.icmp6, ping6)));
+  answer(v6(carol, Protocol.destination, extension(Protocol.udp, body)));
+  answer(v6(carol, Protocol.fragment, extension(Protocol.udp, body, LATER_FRAGMENT)));
+});
+
+test('answers about IPv6 for a group in the gateway’s name, and not in the group’s', () => {
+  const frame = v6({ ...carol, ip6: 'ff02::99' });
+  assert.is(decode(answer(frame), ['ipv6.src'])['ipv6.src'], `${gateway.ip6},${alice.ip6}`);
+  datapath.setEndpoint(EndpointFlags.INTERNAL, SECRET_VNI);
+  try {
+    answer(v6(carol));
+    assertDropped(datapath.run('from_container', frame), 'TOO_BIG', frame, 'no gateway');
+  } finally {
+    datapath.setEndpoint(0);
+  }
 });
 
 test.run();
