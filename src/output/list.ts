@@ -52,6 +52,13 @@ export function applyFilters<T>(rows: readonly T[], filters: Filters<T>, given: 
   );
 }
 
+/** A filter for what is so or not. Throws UsageError for what means neither. */
+export function isSo(key: string, actual: boolean, wanted: string): boolean {
+  if (['true', 'yes'].includes(wanted)) return actual;
+  if (['false', 'no'].includes(wanted)) return !actual;
+  throw new UsageError(`option --filter ${key}=${wanted}: neither true nor false`);
+}
+
 /** A filter for labels: `label=key` or `label=key=value`. */
 export function hasLabel(
   row: { readonly labels: Readonly<Record<string, string>> },

@@ -78,6 +78,12 @@ scenario('map dump decodes rows and filters them by VNI, MAC and address', async
   assert.match(await lab.plait('n1', 'map ls'), /^fdb\s+hash\s+2\s+262144$/m);
 });
 
+scenario('a dump without rows says so, on stderr', async (lab) => {
+  assert.equal(await plait(lab, 'map dump neighbors --vni 4097'), {
+    ...{ stdout: '', stderr: 'no rows in neighbors like that\n', status: 0 },
+  });
+});
+
 scenario('status and verify say that all is well', async (lab) => {
   assert.match(await lab.plait('n1', 'status'), /^etcd:\s+connected at revision \d+/m);
   assert.is((await json<{ nodes: { ready: number } }>(lab, 'status --json')).nodes.ready, 2);
@@ -111,6 +117,7 @@ scenario('verify exits with 1 and names the row when a map was tampered with', a
 
 scenario('drops are counted by reason and followed as they happen', async (lab) => {
   const follow = lab.start('n1', 'plait drops --follow --json');
+  const read = lab.start('n1', 'plait drops --follow');
   await lab.sh('c1', 'ip addr add 10.10.0.200/24 dev eth0');
   await lab.try('c1', ['ping', '-c1', '-W1', '-I', '10.10.0.200', '10.10.0.9']);
   await lab.sh('c1', 'ip addr del 10.10.0.200/24 dev eth0');
@@ -118,6 +125,12 @@ scenario('drops are counted by reason and followed as they happen', async (lab) 
   const last = follow.stdout.trim().split('\n').at(-1) ?? '';
   assert.equal(Object.keys(JSON.parse(last) as object).includes('reason'), true);
   await follow.stop('SIGINT');
+  assert.match(
+    read.stdout,
+    /^\S+Z spoofed-\S+: .*10\.10\.0\.200.*, vni 4096, \d+ bytes, from_container on pl\w+ \(/m,
+  );
+  assert.not.match(read.stdout, /[0-9a-f]{24}/, 'no bytes');
+  await read.stop('SIGINT');
   assert.match(await lab.plait('n1', 'drops'), /^spoofed-\w+\s+\d+\s+\d+\s+\S/m);
 });
 

@@ -1,9 +1,10 @@
 /* Tables, filters, templates and texts. Pure. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { describeDrop } from '../../src/commands/actions/drops.js';
 import { wantsColour } from '../../src/output/colour.js';
 import { describeError, exitCodeOf, UsageError } from '../../src/output/errors.js';
-import { formatList, hasLabel, type Listing, type ListOptions } from '../../src/output/list.js';
+import { formatList, hasLabel, isSo, type Listing, type ListOptions } from '../../src/output/list.js';
 import { formatTable } from '../../src/output/table.js';
 import { compileTemplate } from '../../src/output/template.js';
 import { formatBytes, formatDuration, shortId } from '../../src/output/text.js';
@@ -84,6 +85,33 @@ test('a filter that does not exist is a usage error that names those that do', (
       (error: unknown) => error instanceof UsageError && /key of: name, label/.test(error.hint ?? ''),
     );
   }
+});
+
+test('a filter for what is so or not takes true, yes, false and no, and nothing else', () => {
+  assert.equal(
+    ['true', 'yes', 'false', 'no'].map((wanted) => isSo('live', true, wanted)),
+    [true, true, false, false],
+  );
+  assert.throws(
+    () => isSo('live', true, 'maybe'),
+    (error: unknown) => error instanceof UsageError && /--filter live=maybe: neither/.test(error.message),
+  );
+});
+
+const drop = {
+  ...{ time: '2026-01-01T00:00:00.000Z', reason: 'spoofed-ip', description: "not the endpoint's" },
+  ...{ hook: 'from_container', ifindex: 7, ifname: 'pl1', vni: 4096, length: 98, head: '66b21beb' },
+  summary: '0a:00:00:00:00:01 > 0a:00:00:00:00:02 10.0.0.2:80 > 10.0.0.3:4000 tcp',
+};
+
+test('a followed drop is a line that says who sent what to whom, without its bytes', () => {
+  const line = `2026-01-01T00:00:00.000Z spoofed-ip: ${drop.summary}, vni 4096, 98 bytes, from_container on pl1 (not the endpoint's)`;
+  assert.is(describeDrop(drop), line);
+});
+
+test('a followed drop without a network or a device name says what is known', () => {
+  const text = describeDrop({ ...drop, vni: 0, ifname: null });
+  assert.match(text, / tcp, 98 bytes, from_container on interface 7 /);
 });
 
 const templates: [string, string][] = [

@@ -104,6 +104,8 @@ const mistakes: [string, RegExp][] = [
   ['attach --network n --mac 1:2 x', /--mac <mac>' argument '1:2' is invalid\. Give a MAC address such as/],
   ['attach --network n --ip 10.0.0.300 x', /option --ip 10\.0\.0\.300: not an IPv4 or IPv6 address/],
   ['attach --network n --name a/b x', /option --name "a\/b": not a name/],
+  ['attach --network n --ifname a/b x', /option --ifname "a\/b": not an interface name\nhint: use 1 to 15/],
+  [`attach --network n --ifname ${'a'.repeat(16)} x`, /not an interface name/],
   ['endpoint add --network n --name x', /option --vtep: it is missing/],
   ['endpoint add --file /nonexistent.json', /read \/nonexistent\.json: ENOENT/],
   ['endpoint inspect --format yaml x', /option --format yaml: not table, json or a template/],
@@ -125,6 +127,14 @@ for (const [line, message] of mistakes) {
     assert.not.match(stderr, /\n\s+at /);
   });
 }
+
+test('an empty name is a usage error, not one that no network has', async () => {
+  for (const command of ['network inspect', 'network rm', 'detach', 'node inspect']) {
+    const { code, stderr } = await plait([...command.split(' '), '']);
+    assert.is(code, 2);
+    assert.match(stderr, /^plait: argument "": it is empty\nhint: /);
+  }
+});
 
 test('a file of endpoints that is no array of objects is a usage error', async () => {
   await inDirectory(async (directory) => {

@@ -19,6 +19,8 @@ export function clientOf(command: Command): AgentClient {
 
 /** Does the same to each, reports what fails as it fails, and fails in the end if any did. */
 export async function forEach(refs: readonly string[], act: (ref: string) => Promise<void>): Promise<void> {
+  if (refs.includes(''))
+    throw new UsageError('argument "": it is empty', 'give a name, an id or a prefix of an id');
   for (const ref of refs) {
     try {
       await act(ref);

@@ -13,31 +13,27 @@ export async function showDrops(flags: DropsFlags, command: Command): Promise<vo
   const seen = (counters: CounterAnswer[]) => counters.filter(({ packets }) => flags.all || packets > 0);
   const drops = seen(answer.drops);
   const events = seen(answer.events);
-  if (drops.length > 0) print(formatTable(columns('DROPPED'), drops));
-  else say('nothing was dropped');
-  if (events.length > 0) print(`\n${formatTable(columns('COUNTED'), events)}`);
+  if (drops.length === 0) say('nothing was dropped');
+  const tables: [string, CounterAnswer[]][] = [
+    ['DROPPED', drops],
+    ['COUNTED', events],
+  ];
+  const filled = tables.filter(([, counters]) => counters.length > 0);
+  print(filled.map(([title, counters]) => formatTable(columns(title), counters)).join('\n'));
 }
 
 async function followDrops({ format }: DropsFlags, command: Command): Promise<void> {
   for await (const drop of clientOf(command).lines<DropAnswer>('/v1/drops/follow')) {
-    print(format === 'json' ? JSON.stringify(drop) : describe(drop));
+    print(format === 'json' ? JSON.stringify(drop) : describeDrop(drop));
   }
 }
 
-function describe({
-  time,
-  reason,
-  description,
-  hook,
-  ifname,
-  ifindex,
-  vni,
-  length,
-  head,
-}: DropAnswer): string {
-  const where = `${hook} on ${ifname ?? `interface ${ifindex}`}`;
+/** Who talked to whom comes right after the reason: that is what somebody who watches is after. */
+export function describeDrop(drop: DropAnswer): string {
+  const { time, reason, summary, vni, length, hook, ifname, ifindex, description } = drop;
   const network = vni === 0 ? '' : `, vni ${vni}`;
-  return `${time} ${reason} (${description}) at ${where}${network}, ${length} bytes: ${head}`;
+  const where = `${hook} on ${ifname ?? `interface ${ifindex}`}`;
+  return `${time} ${reason}: ${summary}${network}, ${length} bytes, ${where} (${description})`;
 }
 
 function columns(title: string): Column<CounterAnswer>[] {

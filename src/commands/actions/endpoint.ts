@@ -2,13 +2,13 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import type { AttachRequest, EndpointAnswer, EndpointChangeAnswer, RemovedAnswer } from '../../model/api.js';
 import { UsageError } from '../../output/errors.js';
-import { formatList, hasLabel, type Listing, type ListOptions } from '../../output/list.js';
+import { formatList, hasLabel, isSo, type Listing, type ListOptions } from '../../output/list.js';
 import { print, warn } from '../../output/print.js';
 import { shorten, shortId, yesNo } from '../../output/text.js';
 import type { AttachFlags } from '../endpoint.js';
 import type { InspectFlags } from '../node.js';
 import { clientOf, forEach, inspectAll } from './common.js';
-import { checkAddresses, checkName } from './values.js';
+import { checkAddresses, checkInterface, checkName } from './values.js';
 
 const endpoints: Listing<EndpointAnswer> = {
   id: ({ id }) => id,
@@ -29,7 +29,7 @@ const endpoints: Listing<EndpointAnswer> = {
     ip: ({ addresses }, value) => addresses.includes(value),
     mac: ({ mac }, value) => mac === value.toLowerCase(),
     label: hasLabel,
-    local: ({ local }, value) => ['true', 'yes'].includes(value) === (local !== undefined),
+    local: ({ local }, value) => isSo('local', local !== undefined, value),
   },
 };
 
@@ -38,6 +38,7 @@ export async function attach(namespace: string, flags: AttachFlags, command: Com
   const name = flags.name ?? defaultName(namespace);
   checkName('option --name', name);
   for (const alias of flags.alias ?? []) checkName('option --alias', alias);
+  checkInterface('--ifname', flags.ifname);
   checkAddresses('--ip', flags.ip);
   const request: AttachRequest = {
     network: flags.network,

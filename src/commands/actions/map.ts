@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { MapAnswer, MapDumpAnswer } from '../../model/api.js';
 import { formatList, type Listing, type ListOptions } from '../../output/list.js';
-import { print } from '../../output/print.js';
+import { print, say } from '../../output/print.js';
 import type { Column } from '../../output/table.js';
 import type { DumpFlags } from '../map.js';
 import { clientOf } from './common.js';
@@ -33,6 +33,7 @@ export async function listMaps(flags: ListOptions, command: Command): Promise<vo
 
 export async function dumpMap(name: string, flags: DumpFlags, command: Command): Promise<void> {
   checkAddresses('--ip', flags.ip === undefined ? [] : [flags.ip]);
+  const format = flags.json ? 'json' : flags.format;
   const query = new URLSearchParams();
   if (flags.vni !== undefined) query.set('vni', String(flags.vni));
   if (flags.mac !== undefined) query.set('mac', flags.mac);
@@ -40,8 +41,10 @@ export async function dumpMap(name: string, flags: DumpFlags, command: Command):
   const { rows } = await clientOf(command).get<MapDumpAnswer>(
     `/v1/maps/${encodeURIComponent(name)}${query.size > 0 ? `?${query}` : ''}`,
   );
+  if (rows.length === 0 && format === 'table')
+    return say(`no rows in ${name}${query.size > 0 ? ' like that' : ''}`);
   const listing: Listing<Row> = { id: () => '', filters: {}, columns: columnsOf(rows) };
-  print(formatList(rows, listing, { format: flags.json ? 'json' : flags.format }));
+  print(formatList(rows, listing, { format }));
 }
 
 /** The fields that occur, in the order in which they first do. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { NetworkAnswer, NetworkCreateRequest, RemovedAnswer } from '../../model/api.js';
-import { formatList, hasLabel, type Listing, type ListOptions } from '../../output/list.js';
+import { formatList, hasLabel, isSo, type Listing, type ListOptions } from '../../output/list.js';
 import { print, warn } from '../../output/print.js';
 import { shorten, shortId, yesNo } from '../../output/text.js';
 import type { CreateFlags } from '../network.js';
@@ -27,8 +27,8 @@ const networks: Listing<NetworkAnswer> = {
     id: (network, value) => network.id.startsWith(value),
     name: (network, value) => network.name.includes(value),
     vni: (network, value) => String(network.vni) === value,
-    internal: (network, value) => matchesTruth(network.internal, value),
-    live: (network, value) => matchesTruth(network.live, value),
+    internal: (network, value) => isSo('internal', network.internal, value),
+    live: (network, value) => isSo('live', network.live, value),
     label: hasLabel,
   },
 };
@@ -69,8 +69,4 @@ export async function removeNetworks(refs: string[], command: Command): Promise<
     warnings.forEach(warn);
     print(ref);
   });
-}
-
-function matchesTruth(truth: boolean, value: string): boolean {
-  return value === String(truth) || value === yesNo(truth);
 }

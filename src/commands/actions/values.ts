@@ -30,3 +30,12 @@ export function checkName(what: string, value: string): void {
     'use 1 to 63 letters, digits, "-", "_" or ".", starting and ending with a letter or digit',
   );
 }
+
+/** As model/api.ts has it, too. */
+export function checkInterface(option: string, value: string | undefined): void {
+  if (value === undefined || /^(?!\.{1,2}$)[^\s/:]{1,15}$/.test(value)) return;
+  throw new UsageError(
+    `option ${option} ${JSON.stringify(value)}: not an interface name`,
+    'use 1 to 15 characters without spaces, "/" or ":"',
+  );
+}
