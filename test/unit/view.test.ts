@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Endpoint, type Network, type Node, randomId } from '../../src/model/records.js';
-import { resolveRef } from '../../src/model/refs.js';
+import { findExact, resolveRef } from '../../src/model/refs.js';
 import { ClusterView, type Dirty } from '../../src/model/view.js';
 
 const views = suite('cluster view');
@@ -139,6 +139,18 @@ for (const [ref, found] of [
 ] as const) {
   views(`the reference ${ref} means record ${found}`, () => {
     assert.is(resolveRef(records, ref, 'network'), records[found]);
+  });
+}
+
+for (const [ref, found] of [
+  ['web', 0],
+  ['aaa111'.padEnd(25, '0'), 0],
+  ['aaa', 2],
+  ['aaa1', undefined],
+  ['', undefined],
+] as const) {
+  views(`exactly ${JSON.stringify(ref)} is record ${found ?? 'none'}`, () => {
+    assert.is(findExact(records, ref, 'network'), found === undefined ? undefined : records[found]);
   });
 }
 

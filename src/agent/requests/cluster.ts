@@ -1,5 +1,6 @@
 /* Requests about nodes and networks. */
 import type { NetworkAnswer, NodeAnswer } from '../../model/api.js';
+import { NotFound } from '../../model/errors.js';
 import type { HostRoute, NetworkInput } from '../../model/inputs.js';
 import type { Network, Node } from '../../model/records.js';
 import { resolveRef } from '../../model/refs.js';
@@ -34,7 +35,11 @@ export function clusterRequests(context: AgentContext): ClusterRequests {
     },
     async removeNetwork(ref) {
       const network = await findNetwork(context, ref);
-      await removeNetwork(store, network);
+      await removeNetwork(store, network).catch((error) => {
+        // The view had what is gone: removed elsewhere a moment ago.
+        if (error instanceof NotFound) view.deleteNetwork(network.id);
+        throw error;
+      });
       view.deleteNetwork(network.id);
       return { id: network.id, warnings: [] };
     },

@@ -5,6 +5,9 @@ import type { AgentContext } from '../context.js';
 import type { Backend } from '../server/routes.js';
 import { verifyNode } from './verify.js';
 
+/** More are one cause, told often enough. */
+const mostWarnings = 20;
+
 type NodeRequests = Pick<Backend, 'status' | 'maps' | 'dumpMap' | 'drops' | 'followDrops' | 'verify'>;
 
 export function nodeRequests(context: AgentContext): NodeRequests {
@@ -63,18 +66,23 @@ function warnings({
   sink,
   notices,
 }: AgentContext): string[] {
-  const found = [...notices.values()];
+  const found: string[] = [];
   if (health.state === 'unreachable') {
     const reason = health.error ?? 'no answer yet';
     found.push(`etcd is not reachable, traffic goes on as it was: ${reason}`);
   }
   if (!reconciler.isOpen) found.push('the maps are as the last agent left them: etcd has not been read yet');
   if (reconciler.failure) found.push(`the maps are not up to date: ${reconciler.failure.message}`);
+  found.push(...desired.faults());
   const writes = endpoints.pending.length;
   if (writes > 0) found.push(`${writes} detached endpoint(s) wait for etcd to give back their addresses`);
   const { innerMtu, device } = datapath.underlay;
   for (const { name, mtu } of sink.liveNetworks(desired.liveNetworks())) {
     if (mtu > innerMtu) found.push(`network ${name} has MTU ${mtu}, but ${device} carries ${innerMtu}`);
   }
-  return found;
+  found.push(...notices.values());
+  const { length } = found;
+  return length <= mostWarnings
+    ? found
+    : [...found.slice(0, mostWarnings), `${length - mostWarnings} more; see the log`];
 }

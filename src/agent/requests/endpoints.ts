@@ -3,14 +3,14 @@ import type { AttachRequest, DeclareRequest, EndpointAnswer } from '../../model/
 import { NotFound, PlaitError } from '../../model/errors.js';
 import type { EndpointInput } from '../../model/inputs.js';
 import { type Endpoint, EXTERNAL_NODE, type Network } from '../../model/records.js';
-import { resolveRef } from '../../model/refs.js';
+import { findExact, resolveRef } from '../../model/refs.js';
 import { createEndpoints } from '../../store/bulk.js';
 import { deleteEndpoint, listEndpoints } from '../../store/endpoints.js';
 import { endpointAnswer } from '../answers.js';
 import type { AgentContext } from '../context.js';
 import type { Changed } from '../endpoints.js';
 import type { Backend } from '../server/routes.js';
-import { findEndpoint, findNetwork, freshNetwork, listKnownEndpoints, unlessNotFound } from './find.js';
+import { findEndpoint, findNetwork, freshNetwork, listKnownEndpoints } from './find.js';
 
 type EndpointRequests = Pick<Backend, 'endpoints' | 'endpoint' | 'attach' | 'declare' | 'removeEndpoint'>;
 
@@ -87,11 +87,15 @@ function inputOf({ name, vtep, mac, ip, aliases, labels }: DeclareRequest): Endp
   };
 }
 
+/** An endpoint of this node goes before others of its name; a prefix has to be one among all there are. */
 async function remove(context: AgentContext, ref: string): Promise<{ id: string; warnings: string[] }> {
-  const here = unlessNotFound(() => resolveRef(removableHere(context), ref, 'endpoint'));
-  if (here !== undefined) return { id: here.id, warnings: await context.endpoints.detach(here.id) };
+  const here = removableHere(context);
+  const endpoint =
+    findExact(here, ref, 'endpoint') ?? resolveRef(await removable(context, here), ref, 'endpoint');
+  if (here.some(({ id }) => id === endpoint.id)) {
+    return { id: endpoint.id, warnings: await context.endpoints.detach(endpoint.id) };
+  }
   const { store, self, view, reconciler } = context;
-  const endpoint = resolveRef(await listEndpoints(store), ref, 'endpoint');
   const owner = view.nodes.get(endpoint.node);
   if (owner !== undefined && owner.id !== self.id) {
     throw new PlaitError(
@@ -106,8 +110,14 @@ async function remove(context: AgentContext, ref: string): Promise<{ id: string;
   return { id: endpoint.id, warnings: [] };
 }
 
+/** What etcd has, and what is only left here. */
+async function removable({ store }: AgentContext, here: readonly Endpoint[]): Promise<Endpoint[]> {
+  const all = await listEndpoints(store);
+  return [...new Map([...all, ...here].map((endpoint) => [endpoint.id, endpoint])).values()];
+}
+
 /** Also those that are detached already as far as this node goes. */
-function removableHere({ locals, endpoints }: AgentContext): { id: string; name: string }[] {
+function removableHere({ locals, endpoints }: AgentContext): Endpoint[] {
   const pending = endpoints.pending.flatMap(({ endpoint }) => endpoint ?? []);
   return [...locals.values().map(({ endpoint }) => endpoint), ...pending];
 }

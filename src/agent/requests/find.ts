@@ -1,17 +1,21 @@
 /*
- * Finding the record that a reference means. The view answers first; what it does not have is looked for in etcd,
- * since it may have been created on another node a moment ago, or be on a network that is not followed here.
+ * Finding the record that a reference means. An id or a name that the view has is answered from there; all else is
+ * looked for in etcd, since it may have been created on another node a moment ago, or be on a network that is not
+ * followed here. While etcd is away, a prefix of an id that is known has to do.
  */
 import { NotFound, StoreUnavailable } from '../../model/errors.js';
 import type { Endpoint, Network } from '../../model/records.js';
-import { resolveRef } from '../../model/refs.js';
+import { findExact, resolveRef } from '../../model/refs.js';
 import { listEndpoints } from '../../store/endpoints.js';
 import { listNetworks } from '../../store/networks.js';
 import type { AgentContext } from '../context.js';
 
 export async function findNetwork({ view, store }: AgentContext, ref: string): Promise<Network> {
-  const known = unlessNotFound(() => resolveRef(view.networks.values(), ref, 'network'));
-  return known ?? freshNetwork({ view, store }, ref);
+  const known = findExact(view.networks.values(), ref, 'network');
+  if (known) return known;
+  return freshNetwork({ view, store }, ref).catch(
+    unlessAway(() => resolveRef(view.networks.values(), ref, 'network')),
+  );
 }
 
 /** As etcd has it now, whatever the view says. */
@@ -25,8 +29,11 @@ export async function freshNetwork(
 }
 
 export async function findEndpoint({ view, store }: AgentContext, ref: string): Promise<Endpoint> {
-  const known = unlessNotFound(() => resolveRef(view.endpoints.values(), ref, 'endpoint'));
-  return known ?? resolveRef(await listEndpoints(store), ref, 'endpoint');
+  const known = findExact(view.endpoints.values(), ref, 'endpoint');
+  if (known) return known;
+  return listEndpoints(store)
+    .then((all) => resolveRef(all, ref, 'endpoint'))
+    .catch(unlessAway(() => resolveRef(view.endpoints.values(), ref, 'endpoint')));
 }
 
 /** All endpoints, or those of a network; what is known here when etcd is away. */
@@ -34,19 +41,19 @@ export async function listKnownEndpoints(
   { view, store }: AgentContext,
   network?: string,
 ): Promise<Endpoint[]> {
-  try {
-    return await listEndpoints(store, network);
-  } catch (error) {
-    if (!(error instanceof StoreUnavailable)) throw error;
-    return network === undefined ? [...view.endpoints.values()] : view.endpointsOfNetwork(network);
-  }
+  const known = () =>
+    network === undefined ? [...view.endpoints.values()] : view.endpointsOfNetwork(network);
+  return listEndpoints(store, network).catch(unlessAway(known));
 }
 
-export function unlessNotFound<T>(find: () => T): T | undefined {
-  try {
-    return find();
-  } catch (error) {
-    if (error instanceof NotFound) return undefined;
-    throw error;
-  }
+/** For `catch`: what to use instead while etcd is away. That nothing is known by a name then is no news. */
+function unlessAway<T>(instead: () => T): (error: unknown) => T {
+  return (error) => {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    try {
+      return instead();
+    } catch (other) {
+      throw other instanceof NotFound ? error : other;
+    }
+  };
 }
