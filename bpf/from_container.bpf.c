@@ -29,12 +29,15 @@ static __always_inline int to_local(struct __sk_buff *skb, const struct endpoint
 	return deliver(skb, entry->ifindex, entry->slot, proto);
 }
 
-/* An IPv4 packet that routers may cut is not refused: the slow path has the outer packet fragmented. */
-static __always_inline bool may_fragment(struct __sk_buff *skb, __be16 proto)
+/*
+ * An IPv4 packet that routers may cut is not refused over IPv4: the slow path has the outer packet fragmented. Over
+ * IPv6 the kernel's vxlan device discards it (up to Linux 6.18 at least), but senders heed the answer without DF too.
+ */
+static __always_inline bool may_fragment(struct __sk_buff *skb, const struct vtep *vtep, __be16 proto)
 {
 	struct iphdr *ip = (void *)(long)skb->data + sizeof(struct ethhdr);
 
-	if (proto != bpf_htons(ETH_P_IP) || (void *)(ip + 1) > (void *)(long)skb->data_end)
+	if (proto != bpf_htons(ETH_P_IP) || vtep->flags & VTEP_IPV6 || (void *)(ip + 1) > (void *)(long)skb->data_end)
 		return false;
 	return !skb->gso_size && !(ip->frag_off & bpf_htons(IP_DF));
 }
@@ -47,7 +50,7 @@ static __always_inline int to_remote(struct __sk_buff *skb, const struct endpoin
 	if (!vtep || !(vtep->flags & VTEP_VALID))
 		return -DROP_NO_VTEP;
 	if (!fits(skb, proto, vtep->mtu)) {
-		slow = may_fragment(skb, proto);
+		slow = may_fragment(skb, vtep, proto);
 		if (!slow)
 			return refuse_too_big(skb, bpf_map_lookup_elem(&networks, &endpoint->vni), proto, vtep->mtu);
 	}

@@ -34,6 +34,12 @@ export interface HostEnd {
   readonly ifindex: number;
 }
 
+/**
+ * Of host ends, whatever the network's is: a veth silently discards what is longer than the MTU of the end where it
+ * arrives, so a container that has raised its own would never be told what fits.
+ */
+const HOST_END_MTU = 65535;
+
 const HOST_IFNAME = /^pl[0-9a-f]{11}$/;
 
 /** The name of an endpoint's host end. 44 bits of a digest: 15 characters are all that the kernel allows. */
@@ -98,7 +104,7 @@ async function createPair(spec: VethSpec): Promise<void> {
   const add = (master: string) =>
     ipBatch(
       [
-        `link add name ${host} mtu ${mtu} ${master} type veth ${peer}`,
+        `link add name ${host} mtu ${HOST_END_MTU} ${master} type veth ${peer}`,
         `link set dev ${host} addrgenmode none up`,
       ],
       { doing: `create interface ${ifname} in ${netns}` },

@@ -183,6 +183,11 @@ for (const { what, frame } of silent) {
   });
 }
 
+test('leaves IPv4 without DF to be cut on an IPv4 underlay; on IPv6 the kernel would not', () => {
+  assertForwarded(datapath, 'from_container', v4(carol, 0), ['REMOTE_SENT', 'SLOW_SENT']);
+  assert.is(decode(answer(v4(dave, 0)), ['icmp.mtu'])['icmp.mtu'], String(MTU - 20));
+});
+
 test('answers a ping that is too big', () => {
   answer(v4(carol, 0x4000, Protocol.icmp, echo(Buffer.alloc(LENGTH))));
   answer(v6(carol, Protocol.icmp6, ping6));
