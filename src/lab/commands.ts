@@ -5,8 +5,6 @@ import { Lab, type LabOptions } from './lab.js';
 import { hasState } from './state.js';
 import { namespacesOf } from './underlay.js';
 
-export { labDemo } from './demo.js';
-
 export interface LabMember {
   name: string;
   kind: 'node' | 'host' | 'container' | 'etcd';

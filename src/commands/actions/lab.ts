@@ -1,3 +1,4 @@
+import { labDemo } from '../../demo.js';
 import * as lab from '../../lab/commands.js';
 import { print, printJson } from '../../output/print.js';
 import { type Column, formatTable } from '../../output/table.js';
@@ -33,5 +34,5 @@ export async function down({ lab: name }: LabFlags): Promise<void> {
 }
 
 export async function demo(): Promise<void> {
-  await lab.labDemo();
+  await labDemo();
 }

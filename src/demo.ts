@@ -2,11 +2,11 @@
  * `npm run lab`: three hosts, a network, a container on each, and the proof by ordinary tools that they talk.
  * It reads as a transcript; a step that fails ends it with exit code 1, and nothing of it stays behind.
  */
-import { compare, PLAIN_HOSTS, setUpRoutes } from '../bench/compare.js';
-import { sentence } from '../bench/report.js';
-import { Capture } from './capture.js';
-import { Lab } from './lab.js';
-import { waitFor } from './wait.js';
+import { compare, PLAIN_HOSTS, setUpRoutes } from './bench/compare.js';
+import { sentence } from './bench/report.js';
+import { Capture } from './lab/capture.js';
+import { Lab } from './lab/lab.js';
+import { waitFor } from './lab/wait.js';
 
 const NAME = 'demo';
 const NETWORK = 'app';
