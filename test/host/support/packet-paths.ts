@@ -12,7 +12,16 @@ import { Capture } from '../../../src/lab/capture.js';
 import type { Lab } from '../../../src/lab/lab.js';
 import { waitFor } from '../../../src/lab/wait.js';
 import { eth, ipv4, ipv6, Protocol, udp, vxlan } from '../../packet/support/frames.js';
-import { allReach, attach, type Container, canReach, dropped, iperf, reach } from './containers.js';
+import {
+  allReach,
+  attach,
+  type Container,
+  canReach,
+  dropped,
+  iperf,
+  listening,
+  reach,
+} from './containers.js';
 import { sendFrame } from './raw.js';
 import { scenarios } from './scenarios.js';
 
@@ -140,6 +149,36 @@ export function packetPathScenarios(ipv6Underlay: boolean): void {
     assertNoDrops(grown);
     await assertChecksums(lab, 'c1', 'c2');
   });
+
+  for (const offload of ['on', 'off']) {
+    scenario(
+      `a container passes aggregates on to another node, with the underlay's offloads ${offload}`,
+      async (lab) => {
+        const rules = [
+          'add table inet relay',
+          'add chain inet relay in { type nat hook prerouting priority dstnat ; }',
+          'add chain inet relay out { type nat hook postrouting priority srcnat ; }',
+          `add rule inet relay in tcp dport 5201 dnat ip to ${d1.address}`,
+          'add rule inet relay out masquerade',
+        ];
+        await lab.sh('c2', 'sysctl -qw net.ipv4.ip_forward=1');
+        for (const rule of rules) await lab.sh('c2', `nft ${rule}`);
+        for (const node of ['n1', 'n2'])
+          await lab.sh(node, `ethtool -K eth0 tso ${offload} gso ${offload} gro on`);
+        try {
+          const server = lab.start('d1', 'iperf3 -s -1');
+          await listening(lab, 'd1', 5201);
+          const report = await lab.sh('c1', `iperf3 -c ${c2.address} -t 1 -f g -i 0`);
+          await server.stop('SIGKILL');
+          assert.ok(Number(/([\d.]+) Gbits\/sec\s+receiver/.exec(report)?.[1]) > 0.1, report);
+          await assertChecksums(lab, 'c1', 'd1');
+        } finally {
+          await lab.sh('c2', 'nft delete table inet relay');
+          for (const node of ['n1', 'n2']) await lab.sh(node, 'ethtool -K eth0 tso on gso on');
+        }
+      },
+    );
+  }
 
   scenario(
     'packets that may be cut arrive: on IPv4 the outer ones are cut, on IPv6 the sender cuts',
