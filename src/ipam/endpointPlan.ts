@@ -1,6 +1,5 @@
 /** From what somebody asks for to a whole endpoint: checks, and the choice of MAC and addresses. Pure. */
 import {
-  canonicalIp,
   containerMac,
   contains,
   formatIp,
@@ -9,6 +8,7 @@ import {
   parseCidr,
   parseIp,
   randomMac,
+  vtepAddress,
 } from '../model/addresses.js';
 import { InvalidInput, RangeFull } from '../model/errors.js';
 import type { EndpointInput } from '../model/inputs.js';
@@ -74,7 +74,7 @@ function checkVtep({ node, vtep }: EndpointInput): { vtep?: string } {
     return {};
   }
   if (vtep === undefined) throw new InvalidInput('declare endpoint: its vtep is missing');
-  return { vtep: canonicalIp(vtep) };
+  return { vtep: vtepAddress(vtep) };
 }
 
 /** Pools of one network, to hand out many addresses without looking at the same ones again and again. */

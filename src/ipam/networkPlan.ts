@@ -16,8 +16,10 @@ import {
 } from '../model/addresses.js';
 import { InvalidInput, PoolExhausted, SubnetOverlap, VnisExhausted, VniTaken } from '../model/errors.js';
 import type { HostRoute, NetworkHost, NetworkInput } from '../model/inputs.js';
-import { type Network, type NetworkSubnet, VNI_FIRST, VNI_LAST } from '../model/records.js';
+import type { Network, NetworkSubnet } from '../model/records.js';
 import {
+  VNI_FIRST,
+  VNI_LAST,
   validateLabels,
   validateMtu,
   validateNetworkName,

@@ -68,9 +68,34 @@ export function formatIp(ip: Ip): string {
   return ip.version === 4 ? bytes.join('.') : new ipaddr.IPv6(bytes).toRFC5952String();
 }
 
+/** Nearly every address there is, and already as it should be. */
+const CANONICAL_IP4 = /^(?:(?:25[0-5]|2[0-4]\d|1?[1-9]?\d|10\d)(?:\.(?!$)|$)){4}$/;
+
 /** `formatIp(parseIp(text))`. */
 export function canonicalIp(text: string): string {
+  if (CANONICAL_IP4.test(text)) return text;
   return formatIp(parseIp(text));
+}
+
+/** Underlay addresses that mean something else than one host out there. */
+const NO_VTEP = (
+  [
+    ['0.0.0.0/8', '"this network"'],
+    ['127.0.0.0/8', 'loopback'],
+    ['224.0.0.0/4', 'multicast'],
+    ['240.0.0.0/4', 'reserved'],
+    ['::/127', 'unspecified or loopback'],
+    ['fe80::/10', 'link-local, which needs a device'],
+    ['ff00::/8', 'multicast'],
+  ] as const
+).map(([prefix, use]) => ({ cidr: parseCidr(prefix), use }));
+
+/** In canonical text, after checking that one host can have it. */
+export function vtepAddress(text: string): string {
+  const ip = parseIp(text);
+  const other = NO_VTEP.find(({ cidr }) => contains(cidr, ip));
+  if (other) throw new InvalidInput(`use vtep ${text}: it is ${other.use}`);
+  return formatIp(ip);
 }
 
 /** Parses `address/prefix`; host bits are an error that names the prefix that was meant. */

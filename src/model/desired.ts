@@ -12,6 +12,7 @@
  */
 import { parseMac } from './addresses.js';
 import { ClaimTable } from './claims.js';
+import { fitter, vniOwner } from './fit.js';
 import { Flood } from './flood.js';
 import { endpointNeighbors, endpointRow, gatewayNeighbors, networkRow, subnetRows } from './recordRows.js';
 import { type Endpoint, EXTERNAL_NODE, type Network } from './records.js';
@@ -32,6 +33,7 @@ type Release = () => void;
 
 interface LiveNetwork {
   readonly network: Network;
+  readonly misfit: (endpoint: Endpoint) => string | undefined;
   readonly releases: Release[];
 }
 
@@ -60,6 +62,8 @@ export class DesiredRows {
   readonly #local = new Map<string, Set<string>>();
   /** Endpoint id → network id, for what is counted in #local. */
   readonly #networkOf = new Map<string, string>();
+  /** Id of a record that is known and has no rows → why. */
+  readonly #faults = new Map<string, string>();
   #dirtyEndpoints = new Set<string>();
   #dirtyNetworks = new Set<string>();
 
@@ -135,9 +139,15 @@ export class DesiredRows {
     return new Set(this.#live.keys());
   }
 
+  /** Why records have no rows although they should have: they do not fit the others. For a person. */
+  faults(): string[] {
+    this.#settle();
+    return [...this.#faults.values()];
+  }
+
   #settle(): void {
     for (const id of this.#dirtyEndpoints) this.#countLocal(id);
-    for (const id of this.#dirtyNetworks) this.#refreshNetwork(id);
+    for (const id of this.#withRivals(this.#dirtyNetworks)) this.#refreshNetwork(id);
     for (const id of this.#dirtyEndpoints) this.#refreshEndpoint(id);
     this.#dirtyNetworks = new Set();
     this.#dirtyEndpoints = new Set();
@@ -161,13 +171,38 @@ export class DesiredRows {
     this.#dirtyNetworks.add(now);
   }
 
+  /** A network that comes, goes or changes its VNI may decide about others of that VNI. */
+  #withRivals(ids: ReadonlySet<string>): Set<string> {
+    const all = new Set(ids);
+    if (ids.size === 0) return all;
+    for (const id of this.#local.keys()) if (this.#faults.has(id)) all.add(id);
+    for (const id of ids) {
+      const vni = this.#view.networks.get(id)?.vni;
+      for (const rival of vni === undefined ? [] : this.#view.networksOfVni(vni)) all.add(rival.id);
+    }
+    return all;
+  }
+
+  /** The network if it is live here and its VNI is its own. */
+  #liveNetwork(id: string): Network | undefined {
+    this.#faults.delete(id);
+    const network = this.#local.has(id) ? this.#view.networks.get(id) : undefined;
+    const owner = network && vniOwner(network, this.#view.networksOfVni(network.vni));
+    if (!network || !owner) return network;
+    const fault = `network ${network.name} carries nothing here: its VNI ${network.vni} is that of network ${owner.name}`;
+    this.#faults.set(id, fault);
+    return undefined;
+  }
+
   #refreshNetwork(id: string): void {
     const before = this.#live.get(id);
-    const network = this.#local.has(id) ? this.#view.networks.get(id) : undefined;
+    const network = this.#liveNetwork(id);
     if (before?.network === network) return;
     for (const release of before?.releases ?? []) release();
     this.#live.delete(id);
-    if (network) this.#live.set(id, { network, releases: this.#claimNetwork(network) });
+    if (network) {
+      this.#live.set(id, { network, misfit: fitter(network), releases: this.#claimNetwork(network) });
+    }
     for (const endpoint of this.#view.endpointsOfNetwork(id)) this.#dirtyEndpoints.add(endpoint.id);
   }
 
@@ -183,10 +218,17 @@ export class DesiredRows {
   #refreshEndpoint(id: string): void {
     for (const release of this.#holdings.get(id) ?? []) release();
     this.#holdings.delete(id);
+    this.#faults.delete(id);
     const endpoint = this.#view.endpoints.get(id);
-    const network = endpoint && this.#live.get(endpoint.network)?.network;
-    if (!endpoint || !network) return;
+    const live = endpoint && this.#live.get(endpoint.network);
+    if (!endpoint || !live) return;
+    const { network } = live;
     const attachment = this.#attachments.get(id);
+    const misfit = attachment ? undefined : live.misfit(endpoint);
+    if (misfit !== undefined) {
+      this.#faults.set(id, `endpoint ${endpoint.name} (${id}) is left out: ${misfit}`);
+      return;
+    }
     const vtep = attachment ? undefined : this.#vtepOf(endpoint);
     if (attachment) this.#holdings.set(id, this.#claimLocal(network, endpoint, attachment));
     else if (vtep !== undefined) this.#holdings.set(id, this.#claimRemote(network, endpoint, vtep));

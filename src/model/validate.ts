@@ -1,7 +1,10 @@
 /** Rules for what people type. Each function returns its argument, or throws InvalidInput that says what is wrong. */
 import { type Cidr, formatCidr, overlaps, parseCidr } from './addresses.js';
 import { InvalidInput } from './errors.js';
-import { VNI_LAST } from './records.js';
+
+/** Lower ones are for who names them. */
+export const VNI_FIRST = 4096;
+export const VNI_LAST = 2 ** 24 - 1;
 
 export const MTU_MIN = 576;
 /** RFC 8200 section 5. */

@@ -25,6 +25,7 @@ export class ClusterView {
   readonly #byNode = new Index();
   readonly #byName = new Index();
   readonly #byAddress = new Index();
+  readonly #byVni = new Index();
   #dirty = noDirt();
 
   get nodes(): ReadonlyMap<string, Node> {
@@ -81,11 +82,24 @@ export class ClusterView {
   }
 
   putNetwork(network: Network): void {
-    if (replaceIfChanged(this.#networks, network)) this.#dirty.networks.add(network.id);
+    const before = this.#networks.get(network.id);
+    if (!replaceIfChanged(this.#networks, network)) return;
+    if (before) this.#byVni.delete(String(before.vni), before.id);
+    this.#byVni.add(String(network.vni), network.id);
+    this.#dirty.networks.add(network.id);
   }
 
   deleteNetwork(id: string): void {
-    if (this.#networks.delete(id)) this.#dirty.networks.add(id);
+    const before = this.#networks.get(id);
+    if (!before) return;
+    this.#networks.delete(id);
+    this.#byVni.delete(String(before.vni), id);
+    this.#dirty.networks.add(id);
+  }
+
+  /** One, unless somebody wrote networks by hand. */
+  networksOfVni(vni: number): Network[] {
+    return [...this.#byVni.get(String(vni))].flatMap((id) => this.#networks.get(id) ?? []);
   }
 
   putEndpoint(endpoint: Endpoint): void {

@@ -332,6 +332,47 @@ desired('an attachment waits for its record, and its record for the attachment',
   world.check();
 });
 
+desired('an endpoint outside its network, or at its gateway, has no rows and harms nobody', () => {
+  for (const addresses of [['10.9.0.5'], ['10.1.0.1'], ['10.1.0.9', 'fd00:1::1']]) {
+    const world = new World();
+    world.view.putEndpoint(endpoint('here', app, n1, 2));
+    world.rows.attach('here', { ifindex: 10, slot: 0 });
+    world.settle();
+    const before = world.rows.all();
+    world.view.putEndpoint(endpoint('evil', app, n2, 9, { addresses }));
+    world.settle();
+    assert.equal(world.rows.all(), before);
+    assert.match(world.rows.faults().join(), /endpoint evil .* left out: .*(gateway of|not in) network app/);
+    world.view.deleteEndpoint('evil');
+    world.settle();
+    assert.equal(world.rows.faults(), []);
+  }
+});
+
+desired('of two networks with one VNI the older one has rows, and the other when it is gone', () => {
+  const late = '2026-11-22T15:00:00.000Z';
+  const rival = { ...inner, id: 'rival', name: 'rival', vni: app.vni, createdAt: late };
+  const world = new World();
+  world.view.deleteNetwork('app');
+  world.view.putNetwork(rival);
+  world.view.putEndpoint({ ...endpoint('r', inner, n1, 3), network: 'rival' });
+  world.rows.attach('r', { ifindex: 11, slot: 1 });
+  world.settle();
+  assert.equal([...world.rows.liveNetworks()], ['rival']);
+  world.view.putNetwork(app);
+  world.settle();
+  assert.equal([...world.rows.liveNetworks()], []);
+  assert.match(
+    world.rows.faults().join(),
+    /network rival carries nothing here: its VNI 4096 is that of network app/,
+  );
+  world.view.deleteNetwork('app');
+  world.settle();
+  assert.equal([...world.rows.liveNetworks()], ['rival']);
+  assert.equal(world.rows.faults(), []);
+  world.check();
+});
+
 desired('any sequence of events adds up to what a new start would compute', () => {
   for (let seed = 1; seed <= 40; seed++) {
     const random = randomOf(seed * 7919);
