@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import * as api from '../../model/api.js';
 import { parseRequest } from './errors.js';
-import { lineStream } from './lines.js';
+import { type LineStream, lineStream } from './lines.js';
 
 /** What the agent can be asked. References are ids, unique prefixes of ids, or names. */
 export interface Backend {
@@ -73,11 +73,17 @@ function addDatapathRoutes(server: FastifyInstance, backend: Backend): void {
     backend.dumpMap(request.params.name, parseRequest(api.mapQuerySchema, request.query, 'dump map')),
   );
   server.get('/v1/drops', async () => backend.drops());
-  server.get('/v1/drops/follow', (request, reply) => {
+  const streams = new Set<LineStream>();
+  server.addHook('preClose', async () => {
+    for (const stream of streams) stream.end();
+  });
+  server.get('/v1/drops/follow', { exposeHeadRoute: false }, (_request, reply) => {
     const lines = lineStream();
+    streams.add(lines);
     const stop = backend.followDrops((drop) => lines.write(drop));
-    request.raw.once('close', () => {
+    reply.raw.once('close', () => {
       stop();
+      streams.delete(lines);
       lines.end();
     });
     return reply.type('application/x-ndjson').send(lines.readable);

@@ -1,14 +1,18 @@
 /* The HTTP server on the unix socket: who may open it, what failures look like. The routes are beside it. */
 import { chmod, mkdir, unlink } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import { PlaitError } from '../../model/errors.js';
 import { describeFailure } from './errors.js';
 
 /** 10,000 declared endpoints with labels are about 3 MB. */
 const bodyLimit = 32 * 1024 * 1024;
+/** For a client to say all it has to say. */
+const requestTimeoutMs = 30_000;
+/** Longer than any request that waits for etcd. */
+const closeMs = 10_000;
 
 export interface ApiServer {
   close(): Promise<void>;
@@ -20,7 +24,20 @@ export async function serve(
   log: Logger,
   routes: (server: FastifyInstance) => void,
 ): Promise<ApiServer> {
-  const server = Fastify({ bodyLimit, forceCloseConnections: true });
+  const server = Fastify({
+    bodyLimit,
+    requestTimeout: requestTimeoutMs,
+    // What is under way is answered before the agent ends; streams end by themselves then (routes.ts).
+    forceCloseConnections: 'idle',
+    // A name has up to 253 characters, each of them three when escaped.
+    routerOptions: { maxParamLength: 1024 },
+    clientErrorHandler: (error, connection) => refuseNonsense(error, connection),
+    frameworkErrors: (error, _request, reply) => {
+      const { status, body } = describeFailure(error);
+      const answer = reply as FastifyReply;
+      void answer.status(status).send(body);
+    },
+  });
   server.setErrorHandler((error, request, reply) => {
     const failure = describeFailure(error);
     const context = { method: request.method, url: request.url, err: error };
@@ -43,7 +60,23 @@ export async function serve(
     process.umask(umask);
   }
   await chmod(socket, 0o600);
-  return { close: () => server.close() };
+  return { close: () => closeInTime(server) };
+}
+
+/** What is not HTTP: nobody's request, and answered in the one form all the same. */
+function refuseNonsense(error: Error, connection: Socket): void {
+  const body = JSON.stringify({
+    error: { code: 'INVALID_INPUT', message: `read request: ${error.message}` },
+  });
+  const head = ['HTTP/1.1 400 Bad Request', 'content-type: application/json', 'connection: close'];
+  if (connection.writable) connection.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  else connection.destroy();
+}
+
+/** A client that does not take its answer holds up no end. */
+async function closeInTime(server: FastifyInstance): Promise<void> {
+  const timer = setTimeout(() => server.server.closeAllConnections(), closeMs);
+  await server.close().finally(() => clearTimeout(timer));
 }
 
 async function removeStale(socket: string): Promise<void> {
