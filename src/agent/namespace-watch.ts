@@ -27,6 +27,7 @@ export class NamespaceWatch {
   readonly #options: NamespaceWatchOptions;
   readonly #timer: NodeJS.Timeout;
   #running = false;
+  #leaving: Promise<void>[] = [];
 
   constructor(options: NamespaceWatchOptions) {
     this.#options = options;
@@ -42,11 +43,22 @@ export class NamespaceWatch {
     this.#running = true;
     try {
       for (const [inode, group] of this.#byNamespace()) await this.#checkGroup(inode, group);
+      await Promise.all(this.#leaving);
     } catch (error) {
       this.#options.log.warn({ err: error }, 'could not look at the namespaces');
     } finally {
+      this.#leaving = [];
       this.#running = false;
     }
+  }
+
+  /** One that cannot be detached, or etcd that takes its time over it, holds up no other. */
+  #leave({ id }: Watched, reason: string): void {
+    const { onGone, log } = this.#options;
+    const leaving = onGone(id, reason).catch((error) =>
+      log.warn({ endpoint: id, err: error }, 'could not detach an endpoint by itself'),
+    );
+    this.#leaving.push(leaving);
   }
 
   #byNamespace(): Map<number, Watched[]> {
@@ -60,14 +72,14 @@ export class NamespaceWatch {
   }
 
   async #checkGroup(inode: number, group: readonly Watched[]): Promise<void> {
-    const { hasLink, onGone } = this.#options;
+    const { hasLink } = this.#options;
     const linked = group.filter((one) => hasLink(one.id));
     for (const one of group) {
-      if (!linked.includes(one)) await onGone(one.id, 'its interface was removed');
+      if (!linked.includes(one)) this.#leave(one, 'its interface was removed');
     }
     if (linked.length === 0 || (await somePathNames(inode, linked))) return;
     if ((await processIn(inode)) !== undefined) return;
-    for (const one of linked) await onGone(one.id, 'its namespace is gone');
+    for (const one of linked) this.#leave(one, 'its namespace is gone');
   }
 }
 
