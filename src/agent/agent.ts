@@ -17,6 +17,7 @@ import { type Paths, pathsFor } from '../model/paths.js';
 import type { Node } from '../model/records.js';
 import { ClusterView } from '../model/view.js';
 import { Store } from '../store/store.js';
+import { Admission } from './admission.js';
 import { ClusterWatch } from './cluster-watch.js';
 import { Connector } from './connector.js';
 import type { AgentContext, Self } from './context.js';
@@ -32,6 +33,7 @@ import { lockRoot } from './lock.js';
 import { Membership } from './membership.js';
 import { NamespaceWatch } from './namespace-watch.js';
 import { Reconciler } from './reconciler.js';
+import { Registration } from './registration.js';
 import { Releasers } from './releasers.js';
 import { clusterRequests } from './requests/cluster.js';
 import { nodeRequests } from './requests/datapath.js';
@@ -114,6 +116,7 @@ interface Parts extends Omit<AgentContext, 'ready'> {
   readonly host: Host;
   readonly dns: DnsServers;
   readonly membership: Membership;
+  readonly admission: Admission;
 }
 
 function assemble({ log, etcd }: AgentOptions, host: Host, releasers: Releasers): Parts {
@@ -126,21 +129,34 @@ function assemble({ log, etcd }: AgentOptions, host: Host, releasers: Releasers)
   const locals = new Locals();
   const desired = new DesiredRows(view, { node: self.id, vtepIndex: (vtep) => datapath.vteps.index(vtep) });
   const sink = new DatapathSink(datapath, view, self.id);
-  const snapshots = new SnapshotWriter(snapshotPath(paths), view, log);
+  const snapshots = new SnapshotWriter(snapshotPath(paths), view, { log, notices });
   releasers.push('snapshot', () => snapshots.close());
-  const membership = new Membership({ store, health, node, log, notices });
+  const { snapshot } = host;
+  const admission = new Admission({
+    store,
+    node: self.id,
+    endpoints: () => journal.values().filter(({ phase }) => phase === 'attached').length,
+    snapshot,
+    onRefused: (error) => health.lost(error),
+  });
+  releasers.push('admission', () => admission.close());
+  const membership = new Membership({ store, health, node, admission, log, notices });
   const watch: ClusterWatch = new ClusterWatch({
     store,
     view,
     health,
     log,
     node: self.id,
-    revision: host.snapshot?.revision,
+    admitted: admission.admitted,
+    revision: snapshot?.revision,
     onChange: () => reconciler.kick(),
     onRelist: () => reconciler.kickCompare(),
-    onOwnNodeGone: () => membership.recordGone(),
+    notices,
+    onOwnNode: (record) => membership.seen(record),
     isLocal: (id) => isLocal(journal.get(id)),
-    onLocalGone: (id) => endpoints.registerSoon(id),
+    onLocalGone: (id) => registration.endpointGone(id),
+    isInUse: (network) => locals.values().some(({ entry }) => isAttachedTo(network, journal.get(entry.id))),
+    onNetworkGone: (network) => registration.networkGone(network),
   });
   releasers.push('watch', () => watch.close());
   const onPass = () => snapshots.schedule(watch.revision ?? '0');
@@ -152,6 +168,8 @@ function assemble({ log, etcd }: AgentOptions, host: Host, releasers: Releasers)
   const cluster = { node: self.id, store, view, watch, health };
   const endpoints = new Endpoints({ ...cluster, reconciler, connector, journal, locals, log });
   releasers.push('endpoints', () => endpoints.close());
+  const registration = new Registration({ store, view, locals, endpoints, reconciler, notices, log });
+  releasers.push('registration', () => registration.close());
   const dropFeed = new DropFeed(datapath);
   releasers.push('drops', () => dropFeed.close());
   const reachable = { self, store, health, view, watch, notices, log };
@@ -167,11 +185,13 @@ function assemble({ log, etcd }: AgentOptions, host: Host, releasers: Releasers)
     host,
     dns,
     membership,
+    admission,
   };
 }
 
 async function begin({ log }: AgentOptions, parts: Parts, releasers: Releasers): Promise<void> {
-  const { host, view, reconciler, datapath, endpoints, health, notices, locals, membership } = parts;
+  const { host, view, reconciler, datapath, endpoints, health, notices, locals, membership, admission } =
+    parts;
   const startup: StartupParts = { ...parts, node: host.self.id, journal: host.journal };
   view.putNode(host.node);
   view.putAlive(host.node.id);
@@ -180,6 +200,7 @@ async function begin({ log }: AgentOptions, parts: Parts, releasers: Releasers):
   // Maps that are empty, as after an upgrade that changed them, have nothing to lose.
   if (host.snapshot && datapath.tables.networks.size === 0) reconciler.kickOpen();
 
+  void admission.start();
   const listed = followCluster(startup, reconciler);
   const context: AgentContext = { ...parts, ready: () => inTime(listed, health) };
   const backend = { ...clusterRequests(context), ...endpointRequests(context), ...nodeRequests(context) };
@@ -244,6 +265,11 @@ function hasLink(local: Local | undefined): boolean {
 
 function isLocal(entry: JournalEntry | undefined): boolean {
   return entry !== undefined && entry.phase !== 'detaching';
+}
+
+/** An attach that is not at its end yet may be refused because somebody removed the network. */
+function isAttachedTo(network: string, entry: JournalEntry | undefined): boolean {
+  return entry?.network === network && entry.phase === 'attached';
 }
 
 function snapshotPath({ state }: Paths): string {

@@ -1,6 +1,6 @@
 /*
  * Keeps the view in step with etcd: nodes, leases and networks always, the endpoints of a network only while
- * somebody here is interested in it. A record that cannot be read is reported, and the one before it stays.
+ * somebody here is interested in it. What is to be distrusted on the way: record-scope.ts.
  */
 import type { Logger } from 'pino';
 import { StoreUnavailable } from '../model/errors.js';
@@ -8,13 +8,8 @@ import type { Endpoint, Network, Node } from '../model/records.js';
 import type { ClusterView } from '../model/view.js';
 import type { Follower } from '../store/follow.js';
 import type { Store } from '../store/store.js';
-import {
-  followAlive,
-  followEndpoints,
-  followNetworks,
-  followNodes,
-  type RecordHandlers,
-} from '../store/watch.js';
+import { followAlive, followEndpoints, followNetworks, followNodes } from '../store/watch.js';
+import { History, RecordScope, type Scope } from './record-scope.js';
 import type { StoreHealth } from './store-health.js';
 
 export interface ClusterWatchOptions {
@@ -22,6 +17,8 @@ export interface ClusterWatchOptions {
   readonly view: ClusterView;
   /** Id of this node: its own record and lease are in the view whatever etcd says, since it evidently lives. */
   readonly node: string;
+  /** Nothing is asked before it resolves, and nothing at all when that is with false. */
+  readonly admitted: Promise<boolean>;
   /** Of what the view holds already. */
   readonly revision: string | undefined;
   readonly health: StoreHealth;
@@ -30,43 +27,49 @@ export interface ClusterWatchOptions {
   readonly onChange: () => void;
   /** A new list replaced one from before a gap. */
   readonly onRelist: () => void;
-  /** etcd does not have this node's record (any more). */
-  readonly onOwnNodeGone: () => void;
+  /** What etcd has of this node now; the view's record of it is that of the agent, which knows better. */
+  readonly onOwnNode: (record: Node | undefined) => void;
   /** Endpoints attached here stay in the view when etcd loses them: they exist, whatever it says. */
   readonly isLocal: (endpoint: string) => boolean;
   readonly onLocalGone: (endpoint: string) => void;
+  /**
+   * Networks with an endpoint attached here stay as well: a network that has one cannot be removed, so etcd has lost
+   * it.
+   */
+  readonly isInUse: (network: string) => boolean;
+  readonly onNetworkGone: (network: string) => void;
+  /** For a person: records that cannot be read. */
+  readonly notices: Map<string, string>;
   /** How long `acquire` waits for etcd, in milliseconds. */
   readonly timeoutMs?: number;
+  /** How long agents are given to write again what a restored etcd lacks, in milliseconds. */
+  readonly graceMs?: number;
 }
 
 interface Interest {
   holders: number;
   readonly follower: Follower;
+  readonly scope: RecordScope<Endpoint>;
   synced: boolean;
 }
 
-/** How the records of one kind get into the view. */
-interface Scope<T> {
-  readonly put: (record: T) => void;
-  readonly remove: (id: string) => unknown;
-  readonly replace: (records: readonly T[], keep: ReadonlySet<string>) => void;
-}
+const defaultGraceMs = 30_000;
 
 export class ClusterWatch {
   readonly #options: ClusterWatchOptions;
   readonly #always: Follower[] = [];
   readonly #interests = new Map<string, Interest>();
-  #revision: string | undefined;
+  readonly #history: History;
   #isClosed = false;
 
   constructor(options: ClusterWatchOptions) {
     this.#options = options;
-    this.#revision = options.revision;
+    this.#history = new History(options.revision, options.graceMs ?? defaultGraceMs);
   }
 
   /** Of the newest thing known; undefined when nothing ever was. */
   get revision(): string | undefined {
-    return this.#revision;
+    return this.#history.revision;
   }
 
   /**
@@ -74,25 +77,43 @@ export class ClusterWatch {
    * view is complete. False: closed before.
    */
   async start(): Promise<boolean> {
-    const { view, store, node: self, onOwnNodeGone } = this.#options;
-    const nodes = this.#handlers<Node>({
-      put: (node) => view.putNode(node),
-      remove: (id) => (id === self ? onOwnNodeGone() : view.deleteNode(id)),
+    const { view, store, node: self, isInUse, onNetworkGone } = this.#options;
+    const nodes = this.#scope<Node>({
+      noun: 'nodes',
+      idOf: ({ id }) => id,
+      known: () => view.nodes.keys(),
+      put: (node) => (node.id === self ? this.#ownNode(node) : view.putNode(node)),
+      remove: (id) => (id === self ? this.#ownNode(undefined) : view.deleteNode(id)),
       replace: (all, keep) => {
-        view.replaceNodes(all, new Set([...keep, self]));
-        if (!all.some(({ id }) => id === self)) onOwnNodeGone();
+        view.replaceNodes(
+          all.filter(({ id }) => id !== self),
+          new Set([...keep, self]),
+        );
+        this.#ownNode(all.find(({ id }) => id === self));
       },
     });
-    const alive = this.#handlers<string>({
+    const alive = this.#scope<string>({
+      noun: 'signs of life',
+      idOf: (id) => id,
+      known: () => [], // A node that lives says so again within seconds.
       put: (id) => view.putAlive(id),
       remove: (id) => id !== self && view.deleteAlive(id),
       replace: (all) => view.replaceAlive([...all, self]),
     });
-    const networks = this.#handlers<Network>({
+    const networks = this.#scope<Network>({
+      noun: 'networks',
+      idOf: ({ id }) => id,
+      known: () => view.networks.keys(),
       put: (network) => view.putNetwork(network),
-      remove: (id) => view.deleteNetwork(id),
-      replace: (all, keep) => view.replaceNetworks(all, keep),
+      remove: (id) => (isInUse(id) ? onNetworkGone(id) : view.deleteNetwork(id)),
+      replace: (all, keep) => {
+        const listed = new Set(all.map(({ id }) => id));
+        const gone = [...view.networks.keys()].filter((id) => isInUse(id) && !listed.has(id));
+        view.replaceNetworks(all, new Set([...keep, ...gone]));
+        for (const id of gone) onNetworkGone(id);
+      },
     });
+    if (!(await this.#options.admitted) || this.#isClosed) return false;
     this.#always.push(followNodes(store, nodes), followAlive(store, alive), followNetworks(store, networks));
     const all = [...this.#always, ...[...this.#interests.values()].map(({ follower }) => follower)];
     await Promise.all(all.map((follower) => follower.synced));
@@ -128,6 +149,7 @@ export class ClusterWatch {
     if (interest.holders > 0) return;
     this.#interests.delete(network);
     void interest.follower.close();
+    interest.scope.close();
     this.#options.view.replaceEndpoints(network, []);
     this.#options.onChange();
   }
@@ -157,54 +179,54 @@ export class ClusterWatch {
     }
   }
 
+  /** What others may say of this node are its labels. */
+  #ownNode(record: Node | undefined): void {
+    const { view, node, onOwnNode } = this.#options;
+    const own = view.nodes.get(node);
+    if (record && own) view.putNode({ ...own, labels: record.labels });
+    onOwnNode(record);
+  }
+
   #followEndpoints(network: string): Interest {
     const { view, store, isLocal, onLocalGone } = this.#options;
-    const handlers = this.#handlers<Endpoint>({
+    const scope = this.#scope<Endpoint>({
+      noun: 'endpoints',
+      idOf: ({ id }) => id,
+      known: () => view.endpointsOfNetwork(network).map(({ id }) => id),
       put: (endpoint) => view.putEndpoint(endpoint),
       remove: (id) => (isLocal(id) ? onLocalGone(id) : view.deleteEndpoint(id)),
       replace: (all, keep) => {
         const listed = new Set(all.map(({ id }) => id));
         const gone = view
           .endpointsOfNetwork(network)
-          .filter(({ id }) => isLocal(id) && !listed.has(id) && !keep.has(id))
+          .filter(({ id }) => isLocal(id) && !listed.has(id))
           .map(({ id }) => id);
         view.replaceEndpoints(network, all, new Set([...keep, ...gone]));
         for (const id of gone) onLocalGone(id);
       },
     });
-    return { holders: 1, follower: followEndpoints(store, network, handlers), synced: false };
+    const follower = this.#whenAdmitted(() => followEndpoints(store, network, scope));
+    return { holders: 1, follower, scope, synced: false };
   }
 
-  #handlers<T>(scope: Scope<T>): RecordHandlers<T> {
-    const { health, log, onChange, onRelist } = this.#options;
-    let wasListed = false;
+  #whenAdmitted(begin: () => Follower): Follower {
+    let begun: Follower | undefined;
+    let isClosed = false;
+    const synced = this.#options.admitted.then(async (isAdmitted) => {
+      if (!isAdmitted || isClosed) return;
+      begun = begin();
+      await begun.synced;
+    });
     return {
-      onList: (records, unreadable, revision) => {
-        this.#heard(revision);
-        scope.replace(records, unreadable);
-        if (wasListed) onRelist();
-        else onChange();
-        wasListed = true;
-      },
-      onPut: (record, revision) => {
-        this.#heard(revision);
-        scope.put(record);
-        onChange();
-      },
-      onDelete: (id) => {
-        health.contact();
-        scope.remove(id);
-        onChange();
-      },
-      onBad: (error) => log.warn({ key: error.key, err: error }, 'skipped a record that cannot be read'),
-      onError: (error) => {
-        if (health.lost(error)) log.warn({ err: error }, 'etcd is not reachable');
+      synced,
+      close: async () => {
+        isClosed = true;
+        await begun?.close();
       },
     };
   }
 
-  #heard(revision: string): void {
-    this.#revision = revision;
-    this.#options.health.contact();
+  #scope<T>(scope: Scope<T>): RecordScope<T> {
+    return new RecordScope(scope, { ...this.#options, history: this.#history });
   }
 }

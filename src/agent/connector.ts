@@ -67,7 +67,11 @@ export class Connector {
         log.warn({ endpoint: id, err: error }, 'rows of a detached endpoint are left for later'),
       );
     datapath.links.detach(hostIfname);
-    if (ifindex !== undefined) datapath.slots.release(ifindex);
+    if (ifindex !== undefined) {
+      // `connect` wrote it past the reconciler, which knows nothing of it when the network went away before.
+      datapath.tables.endpoints.apply([], [ifindex]);
+      datapath.slots.release(ifindex);
+    }
     await deleteVeth(hostIfname);
   }
 

@@ -9,20 +9,18 @@
  * One way leads back, whatever was reached: `dismantle` removes every trace in the reverse order and is harmless where
  * there is none. A detach, a failed attach, a vanished namespace and a crash found at the start all end there.
  * What etcd holds is removed last; while etcd is away the journal keeps the endpoint as "detaching" and it is tried
- * again when etcd is back.
+ * again when etcd is back. What etcd loses of an endpoint is registration.ts's business.
  *
  * Operations on one interface name of one namespace are serial, all others run side by side.
  */
 import type { Logger } from 'pino';
-import { canonicalIp } from '../model/addresses.js';
 import type { AttachRequest } from '../model/api.js';
-import { AddressTaken, MacTaken, NotFound, PlaitError, StoreUnavailable } from '../model/errors.js';
-import type { EndpointInput } from '../model/inputs.js';
+import { NotFound, PlaitError, StoreRefused, StoreUnavailable } from '../model/errors.js';
 import { type Endpoint, type Network, randomId } from '../model/records.js';
 import type { ClusterView } from '../model/view.js';
 import { resolveNamespace } from '../net/namespaces.js';
 import { createVeth, hostIfname } from '../net/veth.js';
-import { createEndpoint, deleteEndpoint, listEndpoints } from '../store/endpoints.js';
+import { createEndpoint, deleteEndpoint, getEndpoint } from '../store/endpoints.js';
 import type { Store } from '../store/store.js';
 import { Choices } from './choices.js';
 import type { ClusterWatch } from './cluster-watch.js';
@@ -30,8 +28,9 @@ import type { Connector } from './connector.js';
 import { endpointInput, interfaceSpec } from './interface-spec.js';
 import type { Journal, JournalEntry } from './journal.js';
 import { KeyedLock } from './keyed-lock.js';
-import type { Locals } from './locals.js';
+import type { Local, Locals } from './locals.js';
 import type { Reconciler } from './reconciler.js';
+import { refuseRival, refuseTaken } from './refusals.js';
 import { StepClock } from './step-clock.js';
 import type { StoreHealth } from './store-health.js';
 
@@ -78,6 +77,7 @@ export class Endpoints {
   }
 
   async attach(request: AttachRequest, network: Network): Promise<Changed> {
+    refuseRival(this.#options.view, network);
     const namespace = await resolveNamespace(request.netns);
     const id = randomId();
     const entry: JournalEntry = {
@@ -117,28 +117,18 @@ export class Endpoints {
     await this.#locks.run(lockKey(entry), () => this.#dismantle(entry));
   }
 
-  /** Writes to etcd again what it has lost of an attached endpoint; gives the endpoint up when it cannot be. */
-  async register(id: string): Promise<void> {
-    const { locals, view, log } = this.#options;
-    const local = locals.get(id);
-    if (local === undefined) return;
-    await this.#locks.run(lockKey(local.entry), async () => {
-      if (!locals.has(id)) return;
-      try {
-        view.putEndpoint(await this.#createAgain(local.endpoint));
-        this.#options.reconciler.kick();
-        log.warn({ endpoint: id, name: local.endpoint.name }, 'etcd had lost an endpoint: written again');
-      } catch (error) {
-        if (error instanceof PlaitError && error.isTransient) throw error;
-        log.error({ endpoint: id, err: error }, 'gave up an endpoint that etcd has lost');
-        await this.#dismantle(local.entry);
-      }
+  /** Runs the work while nothing else is done with the endpoint, if it is attached then. */
+  async withLocal(
+    id: string,
+    work: (local: Local, dismantle: () => Promise<unknown>) => Promise<void>,
+  ): Promise<void> {
+    const { locals } = this.#options;
+    const entry = locals.get(id)?.entry;
+    if (entry === undefined) return;
+    await this.#locks.run(lockKey(entry), async () => {
+      const local = locals.get(id);
+      if (local !== undefined) await work(local, () => this.#dismantle(local.entry));
     });
-  }
-
-  registerSoon(id: string): void {
-    const { log } = this.#options;
-    void this.register(id).catch((error) => log.warn({ endpoint: id, err: error }, 'etcd lacks an endpoint'));
   }
 
   undoSoon(entry: JournalEntry): void {
@@ -191,7 +181,11 @@ export class Endpoints {
   async #undoAttach(entry: JournalEntry, cause: unknown): Promise<void> {
     try {
       // etcd refused it and so holds nothing of it; in doubt, look.
-      const isRefused = entry.endpoint === undefined && cause instanceof PlaitError && !cause.isTransient;
+      const isRefused =
+        entry.endpoint === undefined &&
+        cause instanceof PlaitError &&
+        !cause.isTransient &&
+        !(cause instanceof StoreRefused);
       await this.#dismantle(entry, isRefused);
     } catch (error) {
       const { log } = this.#options;
@@ -220,26 +214,11 @@ export class Endpoints {
     };
     try {
       const input = { ...endpointInput(request), id: start.id, node };
-      this.#refuseTaken(input, network);
+      refuseTaken(this.#options.view, input, network);
       return await createEndpoint(store, network, input, this.#taken(network), prepare);
     } finally {
       choice.replace([]);
     }
-  }
-
-  /**
-   * What is known to be somebody else's is refused before rows for it are written here, if only for the moment until
-   * etcd refuses it.
-   */
-  #refuseTaken({ addresses = [], mac }: Pick<EndpointInput, 'addresses' | 'mac'>, network: Network): void {
-    const { view } = this.#options;
-    for (const address of addresses) {
-      const holder = view.endpointAt(network.id, canonicalIp(address));
-      if (holder) throw new AddressTaken(address, network.name, `endpoint ${holder.name}`);
-    }
-    if (mac === undefined) return;
-    const holder = view.endpointsOfNetwork(network.id).find((other) => other.mac === mac.toLowerCase());
-    if (holder) throw new MacTaken(mac, network.name, `endpoint ${holder.name}`);
   }
 
   #taken({ id }: Network): string[] {
@@ -247,21 +226,15 @@ export class Endpoints {
     return [...recorded, ...this.#choices.taken(id)];
   }
 
-  /** Its addresses and its MAC may be left in etcd, and are then nobody's: they are given back and taken again. */
-  async #createAgain(endpoint: Endpoint): Promise<Endpoint> {
-    const { store, view } = this.#options;
-    const network = view.networks.get(endpoint.network);
-    if (network === undefined) throw new NotFound('network', endpoint.network);
-    const recorded = await this.#find(endpoint);
-    if (recorded !== undefined) return recorded;
-    await deleteEndpoint(store, endpoint);
-    const { id, name, node, addresses, mac, aliases, labels } = endpoint;
-    return createEndpoint(store, network, { id, name, node, addresses, mac, aliases, labels });
-  }
-
   /** `isUnknown`: etcd never heard of it. */
   async #dismantle(entry: JournalEntry, isUnknown = false): Promise<string[]> {
-    await this.#options.journal.write({ ...entry, phase: 'detaching' });
+    const { journal, log } = this.#options;
+    // A full disk holds up no end: until the entry is removed, what it says leads the next agent to the same end.
+    await journal
+      .write({ ...entry, phase: 'detaching' })
+      .catch((error) =>
+        log.warn({ endpoint: entry.id, err: error }, 'could not note the end of an endpoint'),
+      );
     await this.#options.connector.disconnect(entry);
     await this.#options.connector.serveNames(entry);
     const warnings = await this.#forget(entry, isUnknown);
@@ -270,9 +243,10 @@ export class Endpoints {
   }
 
   async #forget(entry: JournalEntry, isUnknown: boolean): Promise<string[]> {
-    const { store, journal } = this.#options;
+    const { store, journal, node } = this.#options;
     try {
-      const endpoint = entry.endpoint ?? (isUnknown ? undefined : await this.#find(entry));
+      const endpoint =
+        entry.endpoint ?? (isUnknown ? undefined : await getEndpoint(store, { ...entry, node }));
       if (endpoint !== undefined) await deleteEndpoint(store, endpoint);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
@@ -280,12 +254,6 @@ export class Endpoints {
     }
     await journal.remove(entry.id);
     return [];
-  }
-
-  /** What etcd has of it, whatever is believed here. */
-  async #find({ id, network }: { id: string; network: string }): Promise<Endpoint | undefined> {
-    const endpoints = await listEndpoints(this.#options.store, network);
-    return endpoints.find((endpoint) => endpoint.id === id);
   }
 
   #hold(entry: JournalEntry, hold: () => void): void {

@@ -13,7 +13,7 @@ export async function loadIdentity(state: string): Promise<Identity> {
   const kept = await readJson(path).catch(() => null);
   if (kept === undefined) {
     const identity = { id: randomId(), createdAt: new Date().toISOString() };
-    await writeFileAtomically(path, `${JSON.stringify(identity)}\n`);
+    await writeFileAtomically(path, `${JSON.stringify(identity)}\n`, { durable: true });
     return identity;
   }
   const parsed = identitySchema.safeParse(kept);

@@ -3,7 +3,7 @@
  * before the first trace of an endpoint exists anywhere and removed after the last one is gone. It survives the
  * agent, not the machine: after a reboot the links are gone as well, and recovery finds that by itself.
  */
-import { readdir, unlink } from 'node:fs/promises';
+import { readdir, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
@@ -64,7 +64,7 @@ export class Journal {
 
   async remove(id: string): Promise<void> {
     if (!this.#entries.delete(id)) return;
-    await unlink(this.#path(id));
+    await rm(this.#path(id), { force: true });
   }
 
   #path(id: string): string {

@@ -8,12 +8,15 @@ import type { Node } from '../model/records.js';
 import { type KeptAlive, keepAlive } from '../store/alive.js';
 import { listNodes, registerNode } from '../store/nodes.js';
 import type { Store } from '../store/store.js';
+import type { Admission } from './admission.js';
 import type { StoreHealth } from './store-health.js';
 
 export interface MembershipOptions {
   readonly store: Store;
   readonly health: StoreHealth;
   readonly node: Node;
+  /** Asked before anything is written. */
+  readonly admission: Pick<Admission, 'check'>;
   readonly log: Logger;
   /** For a person: why this node is not known to the others. */
   readonly notices: Map<string, string>;
@@ -21,6 +24,7 @@ export interface MembershipOptions {
 
 const pingMs = 5000;
 const notice = 'membership';
+const rivalNotice = 'other node of this id';
 
 export class Membership {
   readonly #options: MembershipOptions;
@@ -53,9 +57,24 @@ export class Membership {
     });
   }
 
-  /** etcd lacks the record: writes it again, if it was there already. */
-  recordGone(): void {
-    if (this.#isRegistered) this.#register();
+  /**
+   * What etcd has of this node. A record that is gone is written again at once; one that says something else is
+   * somebody's who believes to be this node, and who would write as fast: that waits for the next look at etcd.
+   */
+  seen(record: Node | undefined): void {
+    const { node, notices, log } = this.#options;
+    if (!this.#isRegistered) return;
+    if (record === undefined) {
+      this.#register();
+      return;
+    }
+    if (record.vtep === node.vtep && record.name === node.name) return;
+    const text = `etcd had this node as ${record.name} at ${record.vtep}`;
+    const cause =
+      'another agent uses its id, as when a state directory is copied, or somebody edited the record';
+    notices.set(rivalNotice, `${text}: ${cause}`);
+    log.error({ record }, `${text}; it is corrected`);
+    this.#isRegistered = false;
   }
 
   #register(): void {
@@ -75,7 +94,8 @@ export class Membership {
   }
 
   async #write(): Promise<void> {
-    const { store, health, node, notices, log } = this.#options;
+    const { store, health, node, notices, log, admission } = this.#options;
+    await admission.check();
     const known = (await listNodes(store)).find(({ id }) => id === node.id);
     const record = known && { ...known, name: node.name, vtep: node.vtep, version: node.version };
     await registerNode(store, record ?? node);
@@ -92,16 +112,23 @@ export class Membership {
       return;
     }
     const message = error instanceof Error ? error.message : String(error);
+    const isNews = notices.get(notice) === undefined;
     notices.set(notice, `this node is not registered: ${message}`);
-    log.error({ err: error }, 'etcd refuses this node');
+    if (isNews) log.error({ err: error }, 'etcd refuses this node');
   }
 
   async #checkStore(): Promise<void> {
-    const { store, health } = this.#options;
-    await store.ping().then(
-      () => health.contact(),
-      (error) => this.#lost(error),
-    );
+    const { store, health, notices } = this.#options;
+    try {
+      await store.ping();
+    } catch (error) {
+      this.#lost(error as Error);
+      return;
+    }
+    health.contact();
+    // Refused before, or replaced: what stood in the way may be gone.
+    if (!this.#isRegistered) this.#register();
+    else notices.delete(rivalNotice);
   }
 
   #lost(error: Error): void {

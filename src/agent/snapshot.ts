@@ -26,6 +26,14 @@ export async function loadSnapshot(path: string, log: Logger): Promise<Snapshot 
   }
 }
 
+interface Reports {
+  readonly log: Logger;
+  /** For a person: why the state is not saved. */
+  readonly notices: Map<string, string>;
+}
+
+const notice = 'snapshot';
+
 /**
  * Writes at most once per interval: with thousands of endpoints the file is megabytes, and losing the last seconds
  * of it costs nothing once etcd answers.
@@ -34,15 +42,15 @@ export class SnapshotWriter {
   readonly #path: string;
   readonly #view: ClusterView;
   readonly #intervalMs: number;
-  readonly #log: Logger;
+  readonly #reports: Reports;
   #timer: NodeJS.Timeout | undefined;
   #revision = '0';
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(path: string, view: ClusterView, log: Logger, intervalMs = 2000) {
+  constructor(path: string, view: ClusterView, reports: Reports, intervalMs = 2000) {
     this.#path = path;
     this.#view = view;
-    this.#log = log;
+    this.#reports = reports;
     this.#intervalMs = intervalMs;
   }
 
@@ -72,8 +80,19 @@ export class SnapshotWriter {
       endpoints: [...this.#view.endpoints.values()],
     };
     const content = JSON.stringify(snapshot);
-    this.#writing = this.#writing
-      .then(() => writeFileAtomically(this.#path, content))
-      .catch((error) => this.#log.warn({ path: this.#path, err: error }, 'could not save the snapshot'));
+    this.#writing = this.#writing.then(() => this.#save(content));
+  }
+
+  async #save(content: string): Promise<void> {
+    const { log, notices } = this.#reports;
+    try {
+      await writeFileAtomically(this.#path, content);
+      notices.delete(notice);
+    } catch (error) {
+      const isNews = !notices.has(notice);
+      const reason = error instanceof Error ? error.message : String(error);
+      notices.set(notice, `the last known state is not saved for a start without etcd: ${reason}`);
+      if (isNews) log.warn({ path: this.#path, err: error }, 'could not save the snapshot');
+    }
   }
 }

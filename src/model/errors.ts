@@ -57,7 +57,9 @@ export class NameTaken extends PlaitError {
     readonly taken: string,
     readonly holder: string,
   ) {
-    super('NAME_TAKEN', `create ${what} ${taken}: name is taken by ${holder}`);
+    super('NAME_TAKEN', `create ${what} ${taken}: name is taken by ${holder}`, {
+      hint: what === 'node' ? 'start the agent with another --name' : 'choose another name',
+    });
   }
 }
 
@@ -83,6 +85,18 @@ export class AddressTaken extends PlaitError {
     readonly holder: string,
   ) {
     super('ADDRESS_TAKEN', `take address ${address} of network ${network}: ${holder} has it`);
+  }
+}
+
+/** Two nodes would be sent each other's packets. */
+export class VtepTaken extends PlaitError {
+  constructor(
+    readonly vtep: string,
+    readonly holder: string,
+  ) {
+    super('VTEP_TAKEN', `register node at ${vtep}: ${holder} is alive and has that address`, {
+      hint: 'start the agent with another --advertise-addr, or stop the other one and wait 15 s',
+    });
   }
 }
 

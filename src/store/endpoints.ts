@@ -34,6 +34,15 @@ export async function listEndpoints(store: Store, network?: string): Promise<End
   return parseAll(entries, parseEndpoint).records;
 }
 
+/** The record, if there is one that can be read. */
+export async function getEndpoint(
+  store: Store,
+  where: Pick<Endpoint, 'network' | 'node' | 'id'>,
+): Promise<Endpoint | undefined> {
+  const entry = await store.get(endpointKey(where));
+  return parseAll(entry === undefined ? [] : [entry], parseEndpoint).records[0];
+}
+
 /** Runs before an endpoint is written, and again with other addresses if somebody else took those first. */
 export type Prepare = (endpoint: Endpoint) => Promise<void>;
 

@@ -1,7 +1,15 @@
 /** Networks: creating them so that no two share a name, a VNI or an address, and removing empty ones. */
 
 import { type Existing, planNetwork } from '../ipam/networkPlan.js';
-import { NameTaken, NetworkInUse, NotFound, StoreConflict } from '../model/errors.js';
+import { overlaps, parseCidr } from '../model/addresses.js';
+import {
+  NameTaken,
+  NetworkInUse,
+  NotFound,
+  StoreConflict,
+  SubnetOverlap,
+  VniTaken,
+} from '../model/errors.js';
 import type { NetworkHost, NetworkInput } from '../model/inputs.js';
 import { type Network, randomId } from '../model/records.js';
 import { validateNetworkName } from '../model/validate.js';
@@ -17,7 +25,7 @@ import {
   VNIS,
   vniKey,
 } from './keys.js';
-import { absent, noneBelow, present, put, remove, removeBelow, unchanged } from './operations.js';
+import { absent, noneBelow, present, put, remove, removeBelow, removeIf, unchanged } from './operations.js';
 import { parseAll, parseEndpoint, parseNetwork } from './parse.js';
 import type { Store } from './store.js';
 
@@ -36,17 +44,29 @@ export async function listNetworks(store: Store): Promise<Network[]> {
  */
 export async function createNetwork(store: Store, input: NetworkInput, host: NetworkHost): Promise<Network> {
   const identity = { id: randomId(), createdAt: new Date().toISOString() };
+  const nameKey = networkNameKey(validateNetworkName(input.name));
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const generation = (await store.get(NETWORKS_GENERATION))?.modRevision ?? '0';
     const existing = await readExisting(store);
     const own = existing.networks.find((network) => network.id === identity.id);
     if (own) return own; // the last attempt was done although its answer got lost
-    const holder = await store.get(networkNameKey(validateNetworkName(input.name)));
-    if (holder) throw new NameTaken('network', input.name, `network ${holder.value}`);
+    const holder = await holderOf(store, nameKey);
+    if (holder !== undefined) throw new NameTaken('network', input.name, `network ${holder}`);
     const network = planNetwork(input, host, existing, identity);
     if (await commit(store, network, generation)) return network;
   }
   throw new StoreConflict(`create network ${input.name}: others create networks all the time`);
+}
+
+/**
+ * Id of the network that holds the name or VNI. A key whose network does not exist is given back: a network and its
+ * keys come and go in one transaction, so other hands have left it.
+ */
+async function holderOf(store: Store, key: string): Promise<string | undefined> {
+  const entry = await store.get(key);
+  if (entry === undefined || (await store.get(networkKey(entry.value)))) return entry?.value;
+  await store.txn([absent(networkKey(entry.value))], [removeIf(unchanged(key, entry.modRevision), key)]);
+  return undefined;
 }
 
 async function readExisting(store: Store): Promise<Existing & { networks: Network[] }> {
@@ -69,6 +89,39 @@ async function commit(store: Store, network: Network, generation: string): Promi
     ],
   );
   return succeeded;
+}
+
+/**
+ * Writes a network that etcd has lost again, as it was; false if it is there. Whether another one has taken its
+ * addresses meanwhile is looked at as in a creation. Throws NameTaken, VniTaken, SubnetOverlap, StoreConflict.
+ */
+export async function restoreNetwork(store: Store, network: Network): Promise<boolean> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (await store.get(networkKey(network.id))) return false;
+    const generation = (await store.get(NETWORKS_GENERATION))?.modRevision ?? '0';
+    checkSubnets(network, await listNetworks(store));
+    await checkKeys(store, network);
+    if (await commit(store, network, generation)) return true;
+  }
+  throw new StoreConflict(`write network ${network.name} again: others create networks all the time`);
+}
+
+/** Throws NameTaken or VniTaken. */
+async function checkKeys(store: Store, { name, vni }: Network): Promise<void> {
+  const ofName = await holderOf(store, networkNameKey(name));
+  if (ofName !== undefined) throw new NameTaken('network', name, `network ${ofName}`);
+  const ofVni = await holderOf(store, vniKey(vni));
+  if (ofVni !== undefined) throw new VniTaken(vni, ofVni);
+}
+
+/** Throws SubnetOverlap. */
+function checkSubnets(network: Network, others: readonly Network[]): void {
+  for (const { subnet } of network.subnets) {
+    const hit = others.find((other) =>
+      other.subnets.some((theirs) => overlaps(parseCidr(theirs.subnet), parseCidr(subnet))),
+    );
+    if (hit) throw new SubnetOverlap(subnet, `network ${hit.name}`);
+  }
 }
 
 /** Removes a network that has no endpoints. Throws NetworkInUse, NotFound. */

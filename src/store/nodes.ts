@@ -1,5 +1,5 @@
 /** Nodes: their records, and the sign of life under a lease. */
-import { AddressTaken, NameTaken, StoreConflict } from '../model/errors.js';
+import { NameTaken, StoreConflict, VtepTaken } from '../model/errors.js';
 import type { Node } from '../model/records.js';
 import { deleteEndpoints } from './bulk.js';
 import { ALIVE, ENDPOINTS, lastPart, NODES, nodeKey, nodeNameKey } from './keys.js';
@@ -23,13 +23,15 @@ export async function listAlive(store: Store): Promise<Set<string>> {
 /**
  * Writes the node's record, new or changed. Names and VTEP addresses are unique. A silent node that has the same
  * address is this host before it was installed again: it is removed with its endpoints.
- * Throws NameTaken, AddressTaken.
+ * Throws NameTaken, VtepTaken.
  */
 export async function registerNode(store: Store, node: Node): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     await makePlace(store, node);
     const name = await store.get(nodeNameKey(node.name));
-    if (name && name.value !== node.id) throw new NameTaken('node', node.name, `node ${name.value}`);
+    if (name && name.value !== node.id && (await store.get(nodeKey(name.value)))) {
+      throw new NameTaken('node', node.name, `node ${name.value}`);
+    }
     const { succeeded } = await store.txn(
       [unchanged(nodeNameKey(node.name), name?.modRevision ?? '0')],
       [put(nodeKey(node.id), JSON.stringify(node)), put(nodeNameKey(node.name), node.id)],
@@ -48,7 +50,7 @@ async function makePlace(store: Store, node: Node): Promise<void> {
       continue;
     }
     if (other.vtep === node.vtep && alive.has(other.id)) {
-      throw new AddressTaken(node.vtep, 'the underlay', `node ${other.name}`);
+      throw new VtepTaken(node.vtep, `node ${other.name}`);
     }
     if (other.vtep === node.vtep) await removeNode(store, other);
     else if (other.name === node.name) throw new NameTaken('node', node.name, `the node at ${other.vtep}`);

@@ -113,11 +113,7 @@ connection('a name or an address of another node is refused', async () => {
   const alive = keepAlive(store, n1.id);
   await until('n1 is alive', () => etcd.keys('/plait/alive/').length === 1);
   await rejects(registerNode(store, nodeNamed('n1', '192.0.2.9')), 'NAME_TAKEN', /node n1: name is taken/);
-  await rejects(
-    registerNode(store, nodeNamed('n9')),
-    'ADDRESS_TAKEN',
-    /192.0.2.1 of network the underlay: node n1/,
-  );
+  await rejects(registerNode(store, nodeNamed('n9')), 'VTEP_TAKEN', /at 192.0.2.1: node n1 is alive/);
   await alive.close();
 });
 

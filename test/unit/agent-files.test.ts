@@ -1,9 +1,10 @@
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { StateNotWritten, writeFileAtomically } from '../../src/agent/files.js';
 import { loadIdentity } from '../../src/agent/identity.js';
 import { Journal, type JournalEntry } from '../../src/agent/journal.js';
 import { KeyedLock } from '../../src/agent/keyed-lock.js';
@@ -38,6 +39,16 @@ test('a journal that is opened again holds what was written and not removed', as
   await journal.remove('b'.repeat(25));
   const again = await Journal.open(directory, log);
   assert.equal(again.values(), [{ ...entry, phase: 'attached' }]);
+});
+
+test('a write that fails says what and why, and leaves the file as it was', async ({ directory }) => {
+  const path = join(directory, 'kept');
+  await writeFileAtomically(path, 'old');
+  await mkdir(`${path}.new`);
+  const error = await writeFileAtomically(path, 'new').catch((reason: unknown) => reason);
+  assert.instance(error, StateNotWritten);
+  assert.match((error as Error).message, `write ${path}: `);
+  assert.is(await readFile(path, 'utf8'), 'old');
 });
 
 test('an unreadable journal entry is dropped and does not stop the agent', async ({ directory }) => {
@@ -100,7 +111,7 @@ test('a snapshot brings back what the view held', async ({ directory }) => {
     createdAt: '2026-01-01T00:00:00Z',
   };
   view.putNode(node);
-  const writer = new SnapshotWriter(path, view, log, 5);
+  const writer = new SnapshotWriter(path, view, { log, notices: new Map() }, 5);
   writer.schedule('42');
   await writer.close();
   assert.equal(await loadSnapshot(path, log), { revision: '42', nodes: [node], networks: [], endpoints: [] });

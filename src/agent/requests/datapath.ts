@@ -69,7 +69,7 @@ function warnings({
   const found: string[] = [];
   if (health.state === 'unreachable') {
     const reason = health.error ?? 'no answer yet';
-    found.push(`etcd is not reachable, traffic goes on as it was: ${reason}`);
+    found.push(`etcd is not followed, traffic goes on as it was: ${reason}`);
   }
   if (!reconciler.isOpen) found.push('the maps are as the last agent left them: etcd has not been read yet');
   if (reconciler.failure) found.push(`the maps are not up to date: ${reconciler.failure.message}`);

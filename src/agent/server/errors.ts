@@ -27,6 +27,7 @@ const statuses: Record<string, number> = {
   MAP_FULL: 409,
   STORE_CONFLICT: 409,
   STORE_UNAVAILABLE: 503,
+  STATE_NOT_WRITTEN: 507,
 };
 
 export interface Failure {
