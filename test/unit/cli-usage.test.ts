@@ -1,6 +1,7 @@
 /* The command as a process, as far as it gets without an agent: help, wrong usage, nobody there. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -227,6 +228,20 @@ test('the script for bash completes in bash', async () => {
     execFile('bash', ['-c', script], (_, out) => resolve(out));
   });
   assert.is(stdout, 'inspect\n');
+});
+
+test('the script for fish offers what fits, and files where nothing does', async () => {
+  if (!existsSync('/usr/bin/fish')) return console.log('skipped: no fish here');
+  const script = `
+    function plait; ${process.execPath} ${CLI} --root /nonexistent $argv; end
+    plait completion fish | source
+    complete -C 'plait network i'; complete -C 'plait attach /etc/host'`;
+  const stdout = await new Promise<string>((resolve) => {
+    execFile('fish', ['--no-config', '-c', script], { cwd: '/etc' }, (_, out) => resolve(out));
+  });
+  const offered = stdout.split('\n').map((line) => line.split('\t')[0]);
+  assert.is(offered[0], 'inspect');
+  assert.ok(offered.includes('/etc/hosts'), stdout);
 });
 
 test.run();

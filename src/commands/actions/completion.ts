@@ -24,7 +24,15 @@ _plait() {
 }
 if [[ "$funcstack[1]" = _plait ]]; then _plait "$@"; else compdef _plait plait; fi
 `,
-  fish: `complete -c plait -a '(plait __complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
+  fish: `function __plait_candidates
+  set -l candidates (plait __complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)
+  if set -q candidates[1]
+    printf '%s\\n' $candidates
+  else
+    __fish_complete_path (commandline -ct)
+  end
+end
+complete -c plait -f -a '(__plait_candidates)'
 `,
 };
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { DifferenceAnswer, MapAnswer, StatusAnswer, VerifyAnswer } from '../../model/api.js';
 import { paint } from '../../output/colour.js';
 import { exitCodes } from '../../output/errors.js';
-import { print, printJson, warn } from '../../output/print.js';
+import { print, printJson, say, warn } from '../../output/print.js';
 import { type Column, formatLines, formatTable } from '../../output/table.js';
 import { formatBytes, formatDuration } from '../../output/text.js';
 import type { StatusFlags } from '../status.js';
@@ -21,8 +21,10 @@ export async function verify({ format }: StatusFlags, command: Command): Promise
   if (format === 'json') printJson(answer);
   else print(formatVerify(answer));
   answer.warnings.forEach(warn);
-  if (answer.differences.length > 0) process.exitCode = exitCodes.failed;
-  else if (answer.warnings.length > 0) process.exitCode = exitCodes.warnings;
+  if (answer.differences.length > 0) {
+    say('hint: the agent mends map rows within a minute, links and devices when it starts');
+    process.exitCode = exitCodes.failed;
+  } else if (answer.warnings.length > 0) process.exitCode = exitCodes.warnings;
 }
 
 function formatStatus(status: StatusAnswer): string {
