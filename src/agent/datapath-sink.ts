@@ -57,6 +57,10 @@ export class DatapathSink implements RowSink {
     );
   }
 
+  mend(): Promise<number> {
+    return this.#datapath.mend();
+  }
+
   async setLiveNetworks(ids: ReadonlySet<string>): Promise<void> {
     await this.#datapath.gateway.apply(this.liveNetworks(ids));
   }

@@ -20,6 +20,8 @@ export interface RowSink {
   apply(changes: RowChanges): void;
   /** Makes the tables hold exactly these rows; returns how many differed. */
   replace(rows: AllRows): number;
+  /** Puts programs back where somebody detached them; returns how many. */
+  mend(): Promise<number>;
   /** Called when the networks that are live here, or their records, changed. */
   setLiveNetworks(ids: ReadonlySet<string>): Promise<void>;
 }
@@ -155,7 +157,10 @@ export class Reconciler {
     await sink.addVteps(desired.vteps().keys());
     if (compare) {
       const differed = sink.replace(desired.all());
-      if (differed > 0) log.info({ rows: differed }, 'full compare wrote rows');
+      const detached = await sink.mend();
+      if (differed > 0 || detached > 0) {
+        log.info({ rows: differed, links: detached }, 'full compare mended the datapath');
+      }
     } else sink.apply(changes);
     sink.keepVteps(desired.vteps().keys());
   }

@@ -16,7 +16,7 @@ import { type DropSample, followDrops, readDrops } from './drops.js';
 import { type DumpContext, dumpMap } from './dump.js';
 import { EndpointSlots } from './endpoint-slots.js';
 import { FloodLists } from './flood.js';
-import { EndpointLinks, PinnedLinks } from './links.js';
+import { EndpointLinks, mendLink, PinnedLinks } from './links.js';
 import { type Loaded, loadOrAdopt, type MapSizes, type ProgramName } from './loader.js';
 import { lookupIn, type MapLookup, openTables, type Tables } from './maps.js';
 import { optionsOf } from './options.js';
@@ -163,6 +163,16 @@ export class Datapath {
     }
     await loosenReversePath(sysctls, device);
     await this.#attachHost(ifindex);
+  }
+
+  /** Attaches the programs again that somebody detached. Returns how many links that were. */
+  async mend(): Promise<number> {
+    const { loaded, pinnedLinks } = this.#parts;
+    let mended = await this.links.mend();
+    for (const [name, ifindex] of this.#hostLinks) {
+      if (await mendLink(() => pinnedLinks.ensure(name, loaded.programs[name], ifindex))) mended += 1;
+    }
+    return mended;
   }
 
   verify(desired: DesiredState): Promise<Verified> {

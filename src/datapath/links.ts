@@ -35,16 +35,17 @@ export class PinnedLinks {
 
   /**
    * Makes the link `name` run this program on that device. One that does already is left alone; one with another
-   * program is switched over without a gap; one on another device is replaced.
+   * program is switched over without a gap; one on another device is replaced. False when nothing was to be done.
    */
-  async ensure(name: string, program: BpfProgram, ifindex: number): Promise<void> {
+  async ensure(name: string, program: BpfProgram, ifindex: number): Promise<boolean> {
     const link = this.#open(name);
     if (link) {
       try {
         const info = link.info();
         if (info.ifindex === ifindex) {
-          if (info.programId !== program.id) link.update(program);
-          return;
+          if (info.programId === program.id) return false;
+          link.update(program);
+          return true;
         }
       } finally {
         link.close();
@@ -54,6 +55,7 @@ export class PinnedLinks {
     const attached = await attachTo(program, ifindex);
     try {
       attached.pin(this.#pins.link(name));
+      return true;
     } catch (error) {
       attached.detach();
       throw await explained(error, this.#pins);
@@ -132,6 +134,15 @@ export class EndpointLinks {
     this.#note(ifname, ifindex);
   }
 
+  /** Attaches again what somebody detached, where the device is still there. Returns how many links that were. */
+  async mend(): Promise<number> {
+    let mended = 0;
+    for (const { ifname, ifindex } of this.list()) {
+      if (await mendLink(() => this.#links.ensure(ifname, this.#program, ifindex))) mended += 1;
+    }
+    return mended;
+  }
+
   /** False when there was no such link. The last frames may still be on their way. */
   detach(ifname: string): boolean {
     this.#names.delete(this.#attached.get(ifname) ?? 0);
@@ -157,6 +168,16 @@ export class EndpointLinks {
     const stale = this.#links.list().filter(({ name, ifindex }) => isHostEnd(name) && ifindex === 0);
     for (const { name } of stale) this.detach(name);
     return stale.map(({ name }) => name);
+  }
+}
+
+/** As `ensure`; a device that is gone, or going, has no link to mend. */
+export async function mendLink(ensure: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await ensure();
+  } catch (error) {
+    if (isGone(error)) return false;
+    throw error;
   }
 }
 

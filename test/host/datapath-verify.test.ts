@@ -125,31 +125,33 @@ test('a full compare mends what others did to tables and flood lists', async () 
   assert.equal(await differences(), []);
 });
 
-test('a link that was detached, and a device that is down, are found', async () => {
-  sh(`rm ${options.bpf}/links/${one.hostIfname}; ip link set plaitvx down`);
+test('links that were detached, and a device that is down, are found; a full compare attaches them', async () => {
+  sh(
+    `rm ${options.bpf}/links/${one.hostIfname} ${options.bpf}/links/from_underlay; ip link set plaitvx down`,
+  );
   const found = await differences();
   assert.equal(
     found.map(({ table, key, problem }) => `${table} ${key} ${problem}`),
-    [`links ${one.hostIfname} missing`, 'devices plaitvx different'],
+    ['links from_underlay missing', `links ${one.hostIfname} missing`, 'devices plaitvx different'],
   );
   sh('ip link set plaitvx up');
-  dp.links.detach(one.hostIfname);
-  await dp.links.attach(one.hostIfname, one.ifindex);
+  assert.is(await dp.mend(), 2);
+  assert.equal(await differences(), []);
+  assert.is(await dp.mend(), 0);
 });
 
 test('a link that runs another program is found', async () => {
   const link = BpfLink.openPinned(`${options.bpf}/links/${one.hostIfname}`);
-  const container = BpfProgram.openPinned(`${options.bpf}/progs/from_container`);
   const vxlan = BpfProgram.openPinned(`${options.bpf}/progs/from_vxlan`);
   try {
     link.update(vxlan);
     const [found] = await differences();
     assert.equal([found?.table, found?.key, found?.problem], ['links', one.hostIfname, 'different']);
     assert.is(found?.actual, `ifindex ${one.ifindex} program ${vxlan.id}`);
-    link.update(container);
+    assert.is(await dp.mend(), 1);
     assert.equal(await differences(), []);
   } finally {
-    for (const item of [link, container, vxlan]) item.close();
+    for (const item of [link, vxlan]) item.close();
   }
 });
 

@@ -68,6 +68,10 @@ function setUp(sink: Partial<RowSink> = {}) {
         told.push(`replace fdb ${fdb.length}`);
         return 0;
       },
+      mend: async () => {
+        told.push('mend');
+        return 0;
+      },
       setLiveNetworks: async (ids) => void told.push(`live ${ids.size}`),
       ...sink,
     },
@@ -84,7 +88,7 @@ test('nothing is written before the view is complete, then everything is compare
   assert.equal(told, []);
   await reconciler.open();
   await reconciler.settled();
-  assert.equal(told, ['replace fdb 1', 'live 1']);
+  assert.equal(told, ['replace fdb 1', 'mend', 'live 1']);
   await reconciler.close();
 });
 
