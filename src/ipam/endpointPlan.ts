@@ -33,6 +33,8 @@ export function draftEndpoint(
 ): EndpointDraft {
   const requested = checkRequested(network, (input.addresses ?? []).map(parseIp));
   const versions = new Set(network.subnets.map(({ subnet }) => parseCidr(subnet).version));
+  // A declared peer has been configured by hand: it does not have what we would choose on top.
+  const hasAll = input.node === EXTERNAL_NODE && requested.length > 0;
   return {
     endpoint: {
       id: identity.id,
@@ -47,7 +49,7 @@ export function draftEndpoint(
       ...checkVtep(input),
     },
     isMacRequested: input.mac !== undefined,
-    missing: [...versions].filter((version) => !requested.some((ip) => ip.version === version)),
+    missing: hasAll ? [] : [...versions].filter((version) => !requested.some((ip) => ip.version === version)),
   };
 }
 

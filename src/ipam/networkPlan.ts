@@ -65,7 +65,7 @@ export function planNetwork(
     internal,
     mtu: validateMtu(input.mtu ?? host.mtu, hasIpv6),
     labels: validateLabels(input.labels ?? {}),
-    options: validateLabels(input.options ?? {}, 'option'),
+    options: checkOptions(input.options ?? {}),
     createdAt: identity.createdAt,
   };
 }
@@ -156,6 +156,15 @@ function assign<T>(
 function checkRoom(subnet: NetworkSubnet): NetworkSubnet {
   if (new AddressPool(subnet).take(new Set()) !== undefined) return subnet;
   throw new InvalidInput(`use range ${subnet.range ?? subnet.subnet}: no address in it for an endpoint`);
+}
+
+/** Options are kept for whoever reads them; one that promises what nobody does yet would be worse than an error. */
+function checkOptions(options: Readonly<Record<string, string>>): Record<string, string> {
+  if (!Object.hasOwn(options, 'encrypted')) return validateLabels(options, 'option');
+  throw new InvalidInput(
+    'use option encrypted: not supported, traffic would go in the clear',
+    'leave it out, and encrypt the underlay itself (WireGuard, IPsec)',
+  );
 }
 
 function checkVni(vni: number, taken: Existing['vnis']): number {

@@ -38,7 +38,10 @@ export interface EndpointInput {
   readonly name: string;
   /** Id of the node that owns it, or EXTERNAL_NODE. */
   readonly node: string;
-  /** At most one per IP version; for each IP version of the network without one, one is chosen. */
+  /**
+   * At most one per IP version; for each IP version of the network without one, one is chosen. A declared peer that
+   * names any gets exactly those.
+   */
   readonly addresses?: readonly string[];
   /** Random without one. */
   readonly mac?: string;

@@ -2,11 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { draftEndpoint, NetworkPools } from '../../src/ipam/endpointPlan.js';
 import { type Existing, planNetwork } from '../../src/ipam/networkPlan.js';
 import { AddressPool, subnetsOf } from '../../src/ipam/pool.js';
 import { formatCidr, parseCidr } from '../../src/model/addresses.js';
 import type { HostRoute, NetworkInput } from '../../src/model/inputs.js';
-import { type Network, networkSchema, randomId } from '../../src/model/records.js';
+import { EXTERNAL_NODE, type Network, networkSchema, randomId } from '../../src/model/records.js';
 import {
   validateEndpointName,
   validateLabels,
@@ -120,7 +121,7 @@ ipam('an address plan of its own is kept', () => {
     ranges: ['10.10.10.0/24'],
     vni: 77,
     mtu: 9000,
-    options: { encrypted: '' },
+    options: { colour: 'blue' },
   });
   assert.equal(network.subnets, [
     { subnet: '10.10.0.0/16', gateway: '10.10.255.254', range: '10.10.10.0/24' },
@@ -198,10 +199,35 @@ const refused: [string, Partial<NetworkInput>, RegExp][] = [
   ['a vni of 25 bits', { vni: 2 ** 24 }, /not within/],
   ['half a vni', { vni: 4096.5 }, /not within/],
   ['a label without a key', { labels: { '': 'x' } }, /label ""/],
+  [
+    'an option that promises what nobody does',
+    { options: { encrypted: '' } },
+    /not supported, .*in the clear/,
+  ],
   ['an option with a blank', { options: { 'a b': 'x' } }, /option "a b"/],
 ];
 for (const [what, input, message] of refused) {
   ipam(`${what} is refused`, () => assert.throws(() => plan(input), message));
+}
+
+const dual = plan({ subnets: ['10.0.0.0/24', 'fd00::/64'] });
+const declared = (addresses: string[], vtep = '192.0.2.9') =>
+  draftEndpoint(
+    dual,
+    { name: 'peer', node: EXTERNAL_NODE, vtep, addresses },
+    { id: randomId(), createdAt: new Date().toISOString() },
+  );
+
+ipam('a declared peer gets the addresses that it was declared with, and no other', () => {
+  const draft = declared(['10.0.0.9']);
+  assert.equal(draft.missing, []);
+  assert.equal(new NetworkPools(dual, []).complete(draft).addresses, ['10.0.0.9']);
+});
+
+for (const vtep of ['0.0.0.0', '127.0.0.1', '224.0.0.1', '255.255.255.255', '::', '::1', 'ff02::1']) {
+  ipam(`a peer behind ${vtep} is refused`, () =>
+    assert.throws(() => declared(['10.0.0.9'], vtep), /use vtep \S+: it is /),
+  );
 }
 
 for (const [check, good, bad] of [

@@ -22,7 +22,7 @@ export async function verify({ format }: StatusFlags, command: Command): Promise
   else print(formatVerify(answer));
   answer.warnings.forEach(warn);
   if (answer.differences.length > 0) {
-    say('hint: the agent mends map rows within a minute, links and devices when it starts');
+    say('hint: the agent mends maps within a minute, and what is left when it starts');
     process.exitCode = exitCodes.failed;
   } else if (answer.warnings.length > 0) process.exitCode = exitCodes.warnings;
 }
