@@ -1,8 +1,13 @@
 /*
  * One agent per root: two would fight over the same pins. The lock is a file that names its holder by PID and start
  * time, so that one left by a killed agent is not mistaken for a living one, even when its PID is in use again.
+ *
+ * And one agent per network namespace, whatever its root: a second one would take the first one's interfaces for
+ * leftovers. That lock is an abstract socket: the kernel keeps those per network namespace, and ends them with the
+ * process.
  */
 import { link, readFile, unlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { PlaitError } from '../model/errors.js';
 
 export class AgentRunning extends PlaitError {
@@ -11,6 +16,29 @@ export class AgentRunning extends PlaitError {
       hint: 'stop it first, or use another --root',
     });
   }
+}
+
+export class NetworkTaken extends PlaitError {
+  constructor() {
+    super('NETWORK_TAKEN', 'start agent: another one, with another --root, runs in this network namespace', {
+      hint: 'stop it first, or start this one in a network namespace of its own (ip netns exec)',
+    });
+  }
+}
+
+const networkLock = '\0plait-agent';
+
+/** Takes the network namespace that this process is in, and returns what gives it back. */
+export async function lockNetwork(): Promise<() => Promise<void>> {
+  const server = createServer((connection) => connection.destroy());
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(error.code === 'EADDRINUSE' ? new NetworkTaken() : error),
+    );
+    server.listen({ path: networkLock }, resolve);
+  });
+  server.unref();
+  return () => new Promise((resolve) => server.close(() => resolve()));
 }
 
 /**

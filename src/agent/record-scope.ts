@@ -48,13 +48,18 @@ export class History {
   }
 
   heard(revision: string): void {
-    this.#revision = revision;
+    if (BigInt(revision) > BigInt(this.#revision ?? '0')) this.#revision = revision;
   }
 
-  /** Takes in the revision of a list; true when the list is that of an etcd that went back. */
-  listed(revision: string): boolean {
-    if (BigInt(revision) < BigInt(this.#revision ?? '0')) this.#restoredAt = performance.now();
-    this.#revision = revision;
+  /**
+   * Takes in the revision of a list; true when the list is that of an etcd that went back. `before` is the revision
+   * that was known when the list was asked for: what others heard meanwhile may well be newer.
+   */
+  listed(revision: string, before: string | undefined): boolean {
+    if (BigInt(revision) < BigInt(before ?? '0')) {
+      this.#restoredAt = performance.now();
+      this.#revision = revision;
+    } else this.heard(revision);
     return performance.now() - this.#restoredAt < this.graceMs;
   }
 }
@@ -66,17 +71,20 @@ export class RecordScope<T> implements RecordHandlers<T> {
   #missing = new Set<string>();
   #grace: NodeJS.Timeout | undefined;
   #wasListed = false;
+  /** The revision that was known before the next list: at the start, and when a watch has ended. */
+  #before: string | undefined;
   /** Keys of records that cannot be read, as in the notices. */
   readonly #bad = new Set<string>();
 
   constructor(scope: Scope<T>, options: ScopeOptions) {
     this.#scope = scope;
     this.#options = options;
+    this.#before = options.history.revision;
   }
 
   readonly onList = (records: T[], unreadable: ReadonlySet<string>, revision: string): void => {
     const { history, health, onRelist, onChange } = this.#options;
-    const wentBack = history.listed(revision);
+    const wentBack = history.listed(revision, this.#before);
     health.contact();
     this.#keepBad(unreadable);
     this.#missing = wentBack ? this.#notIn(records, unreadable) : new Set();
@@ -115,7 +123,8 @@ export class RecordScope<T> implements RecordHandlers<T> {
   };
 
   readonly onError = (error: Error): void => {
-    const { health, log } = this.#options;
+    const { health, log, history } = this.#options;
+    this.#before = history.revision;
     if (health.lost(error)) log.warn({ err: error }, 'etcd is not reachable');
   };
 

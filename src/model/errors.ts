@@ -170,8 +170,8 @@ export class StoreConflict extends PlaitError {
 
 /** etcd refused the request itself: permission, size, quota. */
 export class StoreRefused extends PlaitError {
-  constructor(message: string, cause?: unknown) {
-    super('STORE_REFUSED', message, { cause });
+  constructor(message: string, cause?: unknown, hint?: string) {
+    super('STORE_REFUSED', message, { cause, hint });
   }
 }
 

@@ -18,7 +18,17 @@ export function isUnavailable(error: unknown): boolean {
 export function asPlaitError(error: unknown, where: string): PlaitError {
   if (error instanceof PlaitError) return error;
   if (isUnavailable(error)) return new StoreUnavailable(`reach etcd at ${where}: ${reasonOf(error)}`, error);
-  return new StoreRefused(`ask etcd at ${where}: ${reasonOf(error)}`, error);
+  return new StoreRefused(`ask etcd at ${where}: ${reasonOf(error)}`, error, hintOf(error));
+}
+
+function hintOf(error: unknown): string | undefined {
+  const message = error instanceof Error ? error.message : String(error);
+  if (/user name is empty|permission denied|authentication/.test(message)) {
+    return 'agents have no user at etcd yet: keep it without authentication, on a network where nobody else is';
+  }
+  if (/space exceeded/.test(message))
+    return "etcd's quota is used up: compact and defragment it, then disarm its alarm";
+  return undefined;
 }
 
 /** The client's messages are long: status name, code and gRPC's account of its resolver. The cause is enough. */
@@ -26,6 +36,7 @@ function reasonOf(error: unknown): string {
   if (error instanceof etcd3.GRPCDeadlineExceededError) return 'no answer in time';
   const message = error instanceof Error ? error.message : String(error);
   if (message.includes('ECONNREFUSED')) return 'connection refused';
+  if (message.includes('Protocol error')) return 'what answers there is not etcd';
   // etcd3 closed its connections because of another call that failed.
   if (message.includes('Channel closed')) return 'no answer in time';
   return message

@@ -175,6 +175,36 @@ scenario(
   },
 );
 
+scenario(
+  'a second agent in the same network namespace is refused before it touches anything',
+  async (lab) => {
+    const { vtep } = lab.node('n1');
+    const other = join(dirname(lab.root('n1')), 'other');
+    const line = `plait agent --root ${other} --name n9 --advertise-addr ${vtep} --etcd ${lab.etcdUrl}`;
+    const { status, stderr } = await lab.try('n1', line.split(' '));
+    assert.is(status, 1);
+    assert.match(stderr, 'another one, with another --root, runs in this network namespace');
+    await talk(lab);
+    assert.equal((await lab.client('n1').get<VerifyAnswer>('/v1/verify')).differences, []);
+  },
+);
+
+scenario('an etcd that wants a password is told as that, and nothing stops', async (lab) => {
+  await etcdctl(lab, 'user', 'add', 'root:secret');
+  await etcdctl(lab, 'user', 'grant-role', 'root', 'root');
+  await etcdctl(lab, 'auth', 'enable');
+  try {
+    const { status, stderr } = await lab.try('n1', 'plait network create secret'.split(' '));
+    assert.is(status, 1);
+    assert.match(stderr, /user name is empty\nhint: agents have no user at etcd yet/);
+    await talk(lab);
+  } finally {
+    await etcdctl(lab, '--user', 'root:secret', 'auth', 'disable');
+  }
+  await lab.plait('n1', 'network create open');
+  await lab.plait('n1', 'network rm open');
+});
+
 scenario('what is no request is answered in JSON', async (lab) => {
   const { socket } = pathsFor(lab.root('n1'));
   const asked: [string, string, string, string, number, string][] = [

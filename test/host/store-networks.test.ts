@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import type { NetworkHost, NetworkInput } from '../../src/model/inputs.js';
 import { randomId } from '../../src/model/records.js';
 import { createEndpoint, deleteEndpoint } from '../../src/store/endpoints.js';
-import { createNetwork, listNetworks, removeNetwork } from '../../src/store/networks.js';
+import { createNetwork, listNetworks, removeNetwork, restoreNetwork } from '../../src/store/networks.js';
 import { Store } from '../../src/store/store.js';
 import { TestEtcd } from './etcd.js';
 import { rejects } from './store-refusals.js';
@@ -137,6 +137,36 @@ networks('fields that a newer version wrote are kept', async () => {
   const network = await create({ name: 'app' });
   etcd.ctl('put', `/plait/networks/${network.id}`, JSON.stringify({ ...network, color: 'red' }));
   assert.is((await listNetworks(store))[0]?.color, 'red');
+});
+
+networks(
+  'a network that was lost is written again as it was, once, also when a key of it is left',
+  async () => {
+    const network = await create({ name: 'app', subnets: ['10.10.0.0/24'] });
+    const keys = etcd.keys('/plait/');
+    for (const lost of ['/plait/', '/plait/networks/']) {
+      etcd.ctl('del', '--prefix', lost);
+      const written = await Promise.all([1, 2, 3].map(() => restoreNetwork(store, network)));
+      assert.is(written.filter(Boolean).length, 1);
+      assert.equal(etcd.keys('/plait/'), keys);
+      assert.equal(await listNetworks(store), [network]);
+    }
+  },
+);
+
+networks('a lost network is not written over one that has its name, VNI or addresses by now', async () => {
+  const lost = await create({ name: 'app', subnets: ['10.10.0.0/24'], vni: 77 });
+  const heirs: [NetworkInput, string, RegExp][] = [
+    [{ name: 'app' }, 'NAME_TAKEN', /name is taken/],
+    [{ name: 'other', vni: 77 }, 'VNI_TAKEN', /take vni 77/],
+    [{ name: 'other', subnets: ['10.10.0.0/16'] }, 'SUBNET_OVERLAP', /overlaps network other/],
+  ];
+  for (const [input, code, message] of heirs) {
+    etcd.ctl('del', '--prefix', '/plait/');
+    const heir = await create(input);
+    await rejects(restoreNetwork(store, lost), code, message);
+    assert.equal(await listNetworks(store), [heir]);
+  }
 });
 
 networks.run();

@@ -8,7 +8,7 @@ import { StateNotWritten, writeFileAtomically } from '../../src/agent/files.js';
 import { loadIdentity } from '../../src/agent/identity.js';
 import { Journal, type JournalEntry } from '../../src/agent/journal.js';
 import { KeyedLock } from '../../src/agent/keyed-lock.js';
-import { AgentRunning, lockRoot } from '../../src/agent/lock.js';
+import { AgentRunning, lockNetwork, lockRoot, NetworkTaken } from '../../src/agent/lock.js';
 import { Releasers } from '../../src/agent/releasers.js';
 import { loadSnapshot, SnapshotWriter } from '../../src/agent/snapshot.js';
 import { ClusterView } from '../../src/model/view.js';
@@ -49,6 +49,14 @@ test('a write that fails says what and why, and leaves the file as it was', asyn
   assert.instance(error, StateNotWritten);
   assert.match((error as Error).message, `write ${path}: `);
   assert.is(await readFile(path, 'utf8'), 'old');
+});
+
+test('a network namespace has one agent at a time', async () => {
+  const release = await lockNetwork();
+  const refused = await lockNetwork().catch((reason: unknown) => reason);
+  assert.instance(refused, NetworkTaken);
+  await release();
+  await (await lockNetwork())();
 });
 
 test('an unreadable journal entry is dropped and does not stop the agent', async ({ directory }) => {

@@ -59,6 +59,7 @@ scopes(
   async () => {
     const records = new Records(new History(undefined, graceMs));
     records.scope.onList(['a', 'b', 'c'], none, '10');
+    records.scope.onError(new Error('the watch ended'));
     records.scope.onList([], none, '3');
     assert.is(records.ids, 'a b c');
     assert.match([...records.notices.values()].join(), /etcd went back to revision 3/);
@@ -78,6 +79,20 @@ scopes('an etcd that went back while nobody looked is known by the revision of t
   assert.is(records.ids, 'a');
   records.scope.close();
 });
+
+scopes(
+  'a list that was asked for before others heard of something newer is no sign of a restored etcd',
+  () => {
+    const history = new History('100', graceMs);
+    const [slow, quick] = [new Records(history), new Records(history)];
+    slow.now.add('removed');
+    quick.scope.onList(['a'], none, '101');
+    quick.scope.onPut('b', '105');
+    slow.scope.onList([], none, '102');
+    assert.is(slow.ids, '');
+    assert.is(history.revision, '105');
+  },
+);
 
 scopes('all kinds of records are spared, whichever is listed first', () => {
   const history = new History('500', graceMs);
