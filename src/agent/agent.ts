@@ -132,14 +132,7 @@ function assemble({ log, etcd }: AgentOptions, host: Host, releasers: Releasers)
   const sink = new DatapathSink(datapath, view, self.id);
   const snapshots = new SnapshotWriter(snapshotPath(paths), view, { log, notices });
   releasers.push('snapshot', () => snapshots.close());
-  const { snapshot } = host;
-  const admission = new Admission({
-    store,
-    node: self.id,
-    endpoints: () => journal.values().filter(({ phase }) => phase === 'attached').length,
-    snapshot,
-    onRefused: (error) => health.lost(error),
-  });
+  const admission = admissionOf(host, store, health);
   releasers.push('admission', () => admission.close());
   const membership = new Membership({ store, health, node, admission, log, notices });
   const watch: ClusterWatch = new ClusterWatch({
@@ -149,14 +142,14 @@ function assemble({ log, etcd }: AgentOptions, host: Host, releasers: Releasers)
     log,
     node: self.id,
     admitted: admission.admitted,
-    revision: snapshot?.revision,
+    revision: host.snapshot?.revision,
+    notices,
     onChange: () => reconciler.kick(),
     onRelist: () => reconciler.kickCompare(),
-    notices,
     onOwnNode: (record) => membership.seen(record),
     isLocal: (id) => isLocal(journal.get(id)),
     onLocalGone: (id) => registration.endpointGone(id),
-    isInUse: (network) => locals.values().some(({ entry }) => isAttachedTo(network, journal.get(entry.id))),
+    isInUse: (network) => journal.values().some((entry) => isAttachedTo(network, entry)),
     onNetworkGone: (network) => registration.networkGone(network),
   });
   releasers.push('watch', () => watch.close());
@@ -269,8 +262,18 @@ function isLocal(entry: JournalEntry | undefined): boolean {
 }
 
 /** An attach that is not at its end yet may be refused because somebody removed the network. */
-function isAttachedTo(network: string, entry: JournalEntry | undefined): boolean {
-  return entry?.network === network && entry.phase === 'attached';
+function isAttachedTo(network: string, entry: JournalEntry): boolean {
+  return entry.network === network && entry.phase === 'attached';
+}
+
+function admissionOf({ self, journal, snapshot }: Host, store: Store, health: StoreHealth): Admission {
+  return new Admission({
+    store,
+    node: self.id,
+    endpoints: () => journal.values().filter(({ phase }) => phase === 'attached').length,
+    snapshot,
+    onRefused: (error) => health.lost(error),
+  });
 }
 
 function snapshotPath({ state }: Paths): string {
