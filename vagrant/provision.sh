@@ -11,7 +11,7 @@ readonly NODE_MAJOR=20
 readonly PACKAGES=(
   clang llvm libbpf-dev libelf-dev zlib1g-dev pkg-config make g++ python3 bpftool clang-format # build
   etcd-server iproute2 nftables procps util-linux                                              # run
-  etcd-client iperf3 sockperf tcpdump tshark ethtool iputils-ping dnsutils jq                  # lab, tests
+  etcd-client iperf3 sockperf tcpdump tshark ethtool iputils-ping dnsutils jq fish             # lab, tests
 )
 
 say() { printf 'provision: %s\n' "$*"; }

@@ -46,7 +46,12 @@ function transport(protocol: number, source: string, destination: string, bytes:
     return `${source} > ${destination} ${name}${icmpType(protocol, bytes)}`;
   const [from, to] = [bytes.getUint16(0), bytes.getUint16(2)];
   const inner = protocol === 17 && to === VXLAN_PORT ? vxlan(tail(bytes, 8)) : '';
-  return `${source}:${from} > ${destination}:${to} ${name}${inner}`;
+  return `${withPort(source, from)} > ${withPort(destination, to)} ${name}${inner}`;
+}
+
+/** An IPv6 address in brackets (RFC 3986 section 3.2.2): its colons end somewhere. */
+function withPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function icmpType(protocol: number, bytes: DataView): string {

@@ -64,7 +64,7 @@ export class Lab {
     const progress = options.progress ?? (() => {});
     if (hasState(spec.name) || namespacesOf(spec.name).length > 0) {
       throw new PlaitError('LAB_EXISTS', `start lab ${spec.name}: it is up already`, {
-        hint: 'run `plait lab down` first',
+        hint: `run \`plait lab down --lab ${spec.name}\` first`,
       });
     }
     const lab = new Lab(emptyState(spec));

@@ -32,6 +32,11 @@ const rows: [name: string, hex: string, summary: string][] = [
     '10.10.0.2 > 10.10.0.3 fragment at 1480',
   ],
   [
+    'UDP over IPv6',
+    `${MACS} 86dd ${ip(IPV6, '11')} d431 0035 0008 0000`,
+    '[fd00::2]:54321 > [fd00::3]:53 udp',
+  ],
+  [
     'neighbour solicitation',
     `${MACS} 86dd ${ip(IPV6, '3a')} 8700 0000`,
     'fd00::2 > fd00::3 icmpv6 type 135 code 0',
