@@ -239,7 +239,7 @@ for (const [check, good, bad] of [
   [
     validateEndpointName,
     ['web', 'web.1', 'proj_web_1', '1', 'a.b.c', 'x'.repeat(63)],
-    ['', '.', 'web.', 'a..b', '-a', 'a-', 'a b', 'x'.repeat(64), 'a.'.repeat(127) + 'bb', 'a/b'],
+    ['', '.', 'web.', 'a..b', '-a', 'a-', 'a b', 'x'.repeat(64), `${'a.'.repeat(127)}bb`, 'a/b'],
   ],
   [
     validateSubnet,
