@@ -180,13 +180,7 @@ export class Endpoints {
 
   async #undoAttach(entry: JournalEntry, cause: unknown): Promise<void> {
     try {
-      // etcd refused it and so holds nothing of it; in doubt, look.
-      const isRefused =
-        entry.endpoint === undefined &&
-        cause instanceof PlaitError &&
-        !cause.isTransient &&
-        !(cause instanceof StoreRefused);
-      await this.#dismantle(entry, isRefused);
+      await this.#dismantle(entry, recordAfter(entry, cause));
     } catch (error) {
       const { log } = this.#options;
       log.error({ endpoint: entry.id, err: error }, 'could not undo a failed attach; it will be tried again');
@@ -226,8 +220,7 @@ export class Endpoints {
     return [...recorded, ...this.#choices.taken(id)];
   }
 
-  /** `isUnknown`: etcd never heard of it. */
-  async #dismantle(entry: JournalEntry, isUnknown = false): Promise<string[]> {
+  async #dismantle(entry: JournalEntry, record: Trace = 'possible'): Promise<string[]> {
     const { journal, log } = this.#options;
     // A full disk holds up no end: until the entry is removed, what it says leads the next agent to the same end.
     await journal
@@ -237,16 +230,17 @@ export class Endpoints {
       );
     await this.#options.connector.disconnect(entry);
     await this.#options.connector.serveNames(entry);
-    const warnings = await this.#forget(entry, isUnknown);
+    const warnings = await this.#forget(entry, record);
     this.#letGo(entry);
     return warnings;
   }
 
-  async #forget(entry: JournalEntry, isUnknown: boolean): Promise<string[]> {
+  async #forget(entry: JournalEntry, record: Trace): Promise<string[]> {
     const { store, journal, node } = this.#options;
+    if (record === 'out of reach') return [];
     try {
       const endpoint =
-        entry.endpoint ?? (isUnknown ? undefined : await getEndpoint(store, { ...entry, node }));
+        entry.endpoint ?? (record === 'none' ? undefined : await getEndpoint(store, { ...entry, node }));
       if (endpoint !== undefined) await deleteEndpoint(store, endpoint);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
@@ -268,6 +262,19 @@ export class Endpoints {
     this.#held.delete(entry.id);
     this.#options.watch.release(network);
   }
+}
+
+/**
+ * What etcd may hold of an endpoint that has to go. Out of reach: etcd did not answer a moment ago, and whoever waits
+ * for a failed attach need not wait for it twice; the journal keeps the entry until it is back.
+ */
+type Trace = 'none' | 'possible' | 'out of reach';
+
+/** After a failed attach: what etcd refused it does not hold; in doubt, look. */
+function recordAfter({ endpoint }: JournalEntry, cause: unknown): Trace {
+  if (cause instanceof StoreUnavailable) return 'out of reach';
+  if (endpoint !== undefined || !(cause instanceof PlaitError)) return 'possible';
+  return cause.isTransient || cause instanceof StoreRefused ? 'possible' : 'none';
 }
 
 function lockKey({ netnsInode, ifname }: JournalEntry): string {

@@ -130,6 +130,21 @@ for (const { when, line, status, says } of refusals) {
   });
 }
 
+scenario('etcd hangs: an attach is refused after one wait for it, not several', async (lab) => {
+  const before = await everything(lab);
+  const etcd = lab.pid('etcd');
+  process.kill(etcd, 'SIGSTOP');
+  const started = performance.now();
+  try {
+    await refused(lab, `attach --network app --name x ${lab.netns('spare')}`, FAILED, /etcd/);
+    const waited = performance.now() - started;
+    assert.ok(waited < 5000, `it took ${Math.round(waited)} ms`);
+  } finally {
+    process.kill(etcd, 'SIGCONT');
+  }
+  await waitFor('etcd to hold what it held before', async () => (await everything(lab)) === before);
+});
+
 scenario('etcd is away: a change is refused in time, nothing half done, reading goes on', async (lab) => {
   const before = await everything(lab);
   await lab.stopEtcd();
