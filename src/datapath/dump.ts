@@ -76,10 +76,6 @@ const DUMPERS: Readonly<Record<string, Dumper>> = {
   events: (map) => EVENT_NAMES.map((event, slot) => ({ event, ...readCount(map, slot) })),
 };
 
-export function isDumpable(name: string): boolean {
-  return name in DUMPERS;
-}
-
 /** Decoded rows that match every part of the filter. A part that no row of the map could match is an error. */
 export function dumpMap(map: BpfMap, name: string, context: DumpContext, filter: MapQuery = {}): Row[] {
   const dump = DUMPERS[name];

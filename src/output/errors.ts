@@ -11,9 +11,6 @@ export class UsageError extends PlaitError {
   }
 }
 
-/** Some of several things failed; each was reported when it happened. */
-export class PartlyFailed extends Error {}
-
 export function describeError(error: unknown): string {
   if (error instanceof PlaitError && error.hint) return `plait: ${error.message}\nhint: ${error.hint}`;
   return `plait: ${error instanceof Error ? error.message : String(error)}`;

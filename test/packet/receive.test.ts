@@ -72,14 +72,13 @@ interface Outer {
   ipLength?: number;
 }
 
+function datagram(inner: Uint8Array, { port = PORT, vni = VNI, flags, udpLength }: Outer): Buffer {
+  const length = udpLength === undefined ? {} : { length: udpLength };
+  return udp(50000, port, vxlan(vni, inner, flags), length);
+}
+
 function over4(inner: Uint8Array, fields: Outer = {}): Buffer {
-  const { from = peer.ip4, to = node.ip4, port = PORT, vni = VNI, flags } = fields;
-  const datagram = udp(
-    50000,
-    port,
-    vxlan(vni, inner, flags),
-    fields.udpLength === undefined ? {} : { length: fields.udpLength },
-  );
+  const { from = peer.ip4, to = node.ip4 } = fields;
   return eth(
     node.mac,
     peer.mac,
@@ -90,19 +89,13 @@ function over4(inner: Uint8Array, fields: Outer = {}): Buffer {
         ...(fields.options && { options: fields.options }),
         ...(fields.ipLength !== undefined && { totalLength: fields.ipLength }),
       },
-      datagram,
+      datagram(inner, fields),
     ),
   );
 }
 
 function over6(inner: Uint8Array, fields: Outer = {}): Buffer {
-  const { from = peer.ip6, to = node.ip6, port = PORT, vni = VNI, flags } = fields;
-  const datagram = udp(
-    50000,
-    port,
-    vxlan(vni, inner, flags),
-    fields.udpLength === undefined ? {} : { length: fields.udpLength },
-  );
+  const { from = peer.ip6, to = node.ip6 } = fields;
   return eth(
     node.mac,
     peer.mac,
@@ -112,7 +105,7 @@ function over6(inner: Uint8Array, fields: Outer = {}): Buffer {
         ...{ from, to, next: Protocol.udp },
         ...(fields.ipLength !== undefined && { payloadLength: fields.ipLength }),
       },
-      datagram,
+      datagram(inner, fields),
     ),
   );
 }
