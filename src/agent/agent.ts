@@ -106,7 +106,7 @@ async function openHost(options: AgentOptions, releasers: Releasers): Promise<Ho
   const snapshot = await loadSnapshot(snapshotPath(paths), log);
   const datapath = await Datapath.open({ bpf: paths.bpf, state: paths.state, address: vtep, port });
   releasers.push('datapath', () => datapath.close());
-  log.info({ adopted: datapath.adopted, ...datapath.features, ...datapath.underlay }, 'datapath is in place');
+  log.info({ adopted: datapath.adopted, ...datapath.features.paths, ...datapath.underlay }, 'datapath is in place');
   const self = { id, name, vtep, version, root, port, etcd, startedAt: new Date() };
   const node = { id, name, vtep, version, labels: {}, createdAt };
   return { paths, self, node, journal, snapshot, datapath };

@@ -2,7 +2,7 @@
  * The datapath of this node as one object: devices, programs, maps and links, opened together and adopted when they
  * are there already. Closing it lets go of descriptors only: packets go on without us.
  */
-import { type BpfMap, features } from 'libbpf-ts-bindings';
+import type { BpfMap } from 'libbpf-ts-bindings';
 import type { CountersAnswer, DropsAnswer, MapAnswer, MapQuery } from '../model/api.js';
 import { PlaitError } from '../model/errors.js';
 import type { RowChanges } from '../model/rows.js';
@@ -15,6 +15,7 @@ import { findUnderlay, type Underlay } from '../net/underlay.js';
 import { type DropSample, followDrops, readDrops } from './drops.js';
 import { type DumpContext, dumpMap } from './dump.js';
 import { EndpointSlots } from './endpoint-slots.js';
+import { type KernelFeatures, kernelFeatures } from './features.js';
 import { FloodLists } from './flood.js';
 import { EndpointLinks, mendLink, PinnedLinks } from './links.js';
 import { type Loaded, loadOrAdopt, type MapSizes, type ProgramName } from './loader.js';
@@ -45,6 +46,7 @@ export interface DatapathOptions {
 export const VXLAN_PORT = 4789;
 
 interface Parts {
+  readonly features: KernelFeatures;
   readonly underlay: Underlay;
   readonly devices: Devices;
   readonly loaded: Loaded;
@@ -63,7 +65,7 @@ export class Datapath {
   readonly gateway: Gateway;
   /** The programs of the previous agent run on unchanged. */
   readonly adopted: boolean;
-  readonly features: { readonly attach: 'tcx' | 'clsact'; readonly decapL3: boolean };
+  readonly features: KernelFeatures;
   readonly #parts: Parts;
   readonly #map: MapLookup;
   readonly #hostLinks = new Map<ProgramName, number>();
@@ -82,7 +84,7 @@ export class Datapath {
     this.links = new EndpointLinks(parts.pinnedLinks, loaded.programs.from_container);
     this.gateway = parts.gateway;
     this.adopted = loaded.adopted;
-    this.features = { attach: features.tcx() ? 'tcx' : 'clsact', decapL3: features.decapL3() };
+    this.features = parts.features;
   }
 
   /** Makes or adopts everything. On failure nothing stays open; what was made stays for the next try. */
@@ -95,19 +97,28 @@ export class Datapath {
     const devices = await ensureDevices(port, underlay.innerMtu);
     const sysctls = new Sysctls(state);
     await loosenReversePath(sysctls, underlay.device);
-    const decapL3 = features.decapL3();
+    const features = kernelFeatures();
     const programOptions = optionsOf({
       address: underlay.address,
       port,
       devices,
       dropSamplesPerSecond,
-      decapL3,
+      decapL3: features.found.decapL3,
     });
     const pinnedLinks = new PinnedLinks(pins);
     const loaded = await loadOrAdopt(pins, pinnedLinks, programOptions, sizes, options.objectPath);
     const gateway = new Gateway(port, sysctls);
     try {
-      const datapath = new Datapath({ underlay, devices, loaded, pinnedLinks, gateway, sysctls, port });
+      const datapath = new Datapath({
+        features,
+        underlay,
+        devices,
+        loaded,
+        pinnedLinks,
+        gateway,
+        sysctls,
+        port,
+      });
       datapath.links.dropStale();
       await datapath.#attachHost(underlay.ifindex);
       await datapath.vteps.refresh();

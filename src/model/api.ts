@@ -260,7 +260,15 @@ export interface StatusAnswer {
   uptimeSeconds: number;
   kernel: string;
   root: string | null;
-  features: { attach: 'tcx' | 'clsact'; decapL3: boolean };
+  /** What probes found in this kernel, and which way the datapath takes because of it. */
+  features: {
+    found: Record<string, boolean>;
+    paths: {
+      attach: 'tcx' | 'clsact';
+      otherFamily: 'direct' | 'veth';
+      otherFamilyGso: 'direct' | 'vxlan device';
+    };
+  };
   underlay: { device: string; mtu: number; port: number };
   etcd: {
     state: 'connected' | 'unreachable';

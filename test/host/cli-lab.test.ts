@@ -2,7 +2,7 @@
 
 // The commands against real agents: what goes to stdout and what to stderr, and the exit codes.
 
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import * as assert from 'uvu/assert';
 import type { Lab } from '../../src/lab/lab.js';
@@ -91,6 +91,18 @@ scenario('status and verify say that all is well', async (lab) => {
     await lab.plait('n1', 'verify'),
     /^no differences: \d+ rows agree with etcd at revision \d+\n$/,
   );
+});
+
+scenario('status tells what the kernel has and which way the datapath takes because of it', async (lab) => {
+  const symbols = readFileSync('/proc/kallsyms', 'utf8');
+  const tcx = / tcx_link_attach\b/.test(symbols);
+  const netkit = / netkit_link_attach\b/.test(symbols);
+  const text = await lab.plait('n1', 'status');
+  const [present = '', missing = ''] = (/^features:\s+(.*)$/m.exec(text)?.[1] ?? '').split('; not found: ');
+  assert.is(present.split(', ').includes('tcx'), tcx, text);
+  assert.is(missing.split(', ').includes('netkit'), !netkit, text);
+  assert.ok(present.includes('ringBuffer'), text);
+  assert.match(text, new RegExp(`^paths:\\s+programs attached by ${tcx ? 'tcx' : 'clsact'}`, 'm'));
 });
 
 scenario('verify exits with 1 and names the row when a map was tampered with', async (lab) => {

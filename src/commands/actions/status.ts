@@ -34,7 +34,9 @@ function formatStatus(status: StatusAnswer): string {
     ['agent', `${status.version}, pid ${status.pid}, up ${formatDuration(status.uptimeSeconds)}`],
     ['memory', formatBytes(status.memory.residentBytes)],
     ['root', status.root ?? '/'],
-    ['kernel', `${status.kernel}, programs attached by ${features.attach}`],
+    ['kernel', status.kernel],
+    ['features', describeFeatures(features.found)],
+    ['paths', describePaths(features.paths)],
     ['underlay', `${underlay.device}, MTU ${underlay.mtu}, UDP port ${underlay.port}`],
     ['etcd', describeEtcd(status)],
     ['nodes', `${nodes.ready} ready, ${nodes.down > 0 ? paint(`${nodes.down} down`, 'red') : '0 down'}`],
@@ -45,6 +47,20 @@ function formatStatus(status: StatusAnswer): string {
     ['pending', `${pending.rows} rows for the maps, ${pending.writes} writes for etcd`],
   ];
   return formatLines(lines.map(([what, value]) => [`${what}:`, value]));
+}
+
+function describeFeatures(found: StatusAnswer['features']['found']): string {
+  const those = (present: boolean) =>
+    Object.keys(found)
+      .filter((name) => found[name] === present)
+      .join(', ');
+  return `${those(true) || 'none'}; not found: ${those(false) || 'none'}`;
+}
+
+function describePaths({ attach, otherFamily, otherFamilyGso }: StatusAnswer['features']['paths']): string {
+  const programs = `programs attached by ${attach}`;
+  if (otherFamily === 'direct' && otherFamilyGso === 'direct') return `${programs}, all frames direct`;
+  return `${programs}, inner frames of the other IP family by the ${otherFamily}, their aggregates by the ${otherFamilyGso}`;
 }
 
 /** How near to full the fullest one is: what a full map cannot hold, nobody reaches. */
