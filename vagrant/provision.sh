@@ -4,6 +4,8 @@
 #
 #   vagrant/provision.sh                  packages, node modules, build
 #   vagrant/provision.sh --packages-only  the Debian packages alone
+#   vagrant/provision.sh --with-vms       also what builds and runs virtual machines: QEMU (emulation, no KVM needed)
+#                                         and the tools of vagrant/box/image.sh; may be combined with the other
 set -euo pipefail
 
 readonly TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -13,6 +15,7 @@ readonly PACKAGES=(
   etcd-server iproute2 nftables procps util-linux                                              # run
   etcd-client iperf3 sockperf tcpdump tshark ethtool iputils-ping dnsutils jq fish             # lab, tests
 )
+readonly VM_PACKAGES=(qemu-system-x86 qemu-utils mmdebstrap busybox-static e2fsprogs kmod cpio xz-utils zstd debian-archive-keyring)
 
 say() { printf 'provision: %s\n' "$*"; }
 die() {
@@ -20,9 +23,10 @@ die() {
   exit 1
 }
 
+# missing_packages NAME...: those that are not installed.
 missing_packages() {
   local package
-  for package in "${PACKAGES[@]}"; do
+  for package; do
     grep -qx "$package" <<<"$INSTALLED" || printf '%s\n' "$package"
   done
 }
@@ -79,12 +83,15 @@ build() {
 }
 
 main() {
-  local packages_only=
-  case ${1-} in
-    '') ;;
-    --packages-only) packages_only=1 ;;
-    *) die "usage: vagrant/provision.sh [--packages-only]" ;;
-  esac
+  local packages_only='' wanted=("${PACKAGES[@]}")
+  while (($#)); do
+    case $1 in
+      --packages-only) packages_only=1 ;;
+      --with-vms) wanted+=("${VM_PACKAGES[@]}") ;;
+      *) die "usage: vagrant/provision.sh [--packages-only] [--with-vms]" ;;
+    esac
+    shift
+  done
   ((EUID == 0)) || die "run as root: packages are installed and BPF programs loaded (try: sudo $0)"
   command -v apt-get >/dev/null || die "find apt-get: this script knows Debian 12 and its relatives only"
   cd "$TOP"
@@ -96,7 +103,7 @@ main() {
   }
 
   local missing
-  mapfile -t missing < <(missing_packages)
+  mapfile -t missing < <(missing_packages "${wanted[@]}")
   if ((${#missing[@]})); then
     say "packages: installing ${missing[*]}"
     install_packages "${missing[@]}"
