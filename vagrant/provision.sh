@@ -11,7 +11,7 @@ set -euo pipefail
 readonly TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly NODE_MAJOR=20
 readonly PACKAGES=(
-  clang llvm libbpf-dev libelf-dev zlib1g-dev pkg-config make g++ python3 bpftool clang-format # build
+  clang llvm libbpf-dev libelf-dev zlib1g-dev pkg-config make g++ python3 bpftool clang-format dpkg-dev # build
   etcd-server iproute2 nftables procps util-linux                                              # run
   etcd-client iperf3 sockperf tcpdump tshark ethtool iputils-ping dnsutils jq fish             # lab, tests
 )

@@ -163,5 +163,18 @@ interface Native {
 
 const require = createRequire(import.meta.url);
 
-export const native = require('../../build/Release/bpf_ts_bindings.node') as Native;
+export const native = load();
 native.setErrorClass(BpfError);
+
+/** The loader's own complaints name a file; a person needs the package that it is in. */
+function load(): Native {
+  try {
+    return require('../../build/Release/bpf_ts_bindings.node') as Native;
+  } catch (error) {
+    const { message } = error as Error;
+    const library = /^(lib[^:]+\.so[.\d]*): cannot open shared object file/.exec(message)?.[1];
+    if (library === undefined) throw error;
+    const advice = library.startsWith('libbpf.so') ? ' (Debian: apt install libbpf1)' : '';
+    throw new Error(`load libbpf-ts-bindings: ${library} is not installed${advice}`, { cause: error });
+  }
+}

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import pino, { type Logger } from 'pino';
 import { defaultAddress } from '../net/default-address.js';
+import { run } from '../net/run.js';
 import { startAgent } from './agent.js';
 import { textLines } from './log-text.js';
 
@@ -29,6 +30,7 @@ export async function runAgent(options: AgentProcessOptions): Promise<void> {
     version: packageVersion(),
     log,
   });
+  await notifyReady(log);
   const signal = await ending;
   log.info({ signal }, 'stopping; traffic goes on');
   await agent.close();
@@ -50,6 +52,14 @@ function endOfProcess(log: Logger): Promise<NodeJS.Signals> {
       });
     }
   });
+}
+
+/** Tells systemd, when it started us and wants to know (`Type=notify`), that the API answers. */
+async function notifyReady(log: Logger): Promise<void> {
+  if (process.env.NOTIFY_SOCKET === undefined) return;
+  await run('systemd-notify', ['--ready'], { doing: 'tell systemd that the agent is up' }).catch((error) =>
+    log.warn({ err: error }, 'systemd does not know that the agent is up'),
+  );
 }
 
 /** To stderr: what a command prints on stdout is data. Synchronous, so that a crash loses no line. */

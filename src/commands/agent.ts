@@ -18,29 +18,56 @@ Example:
   plait agent --name n1 --advertise-addr 192.0.2.1 --etcd http://192.0.2.10:2379,http://192.0.2.11:2379`;
 
 export function addAgent(program: Command): void {
+  forgetEmptyVariables();
   program
     .command('agent')
     .summary('run the agent of this host')
     .description('Run the agent of this host in the foreground: SIGTERM ends it, traffic goes on.')
-    .option('--name <name>', 'name of this node', hostname())
-    .option(
-      '--advertise-addr <address>',
-      "this host's address on the underlay (default: of the default route)",
-    )
-    .option(
-      '--etcd <url>',
-      'etcd member, repeatable or with commas (default: http://127.0.0.1:2379)',
-      etcdUrls,
-    )
-    .option('--port <port>', 'UDP port for VXLAN, the same on all nodes', wholeNumber(1, 65535), 4789)
+    .addOption(nameOption().default(hostname(), 'that of the host'))
+    .addOption(addressOption())
+    .addOption(etcdOption())
+    .addOption(portOption().default(4789))
+    .addOption(levelOption().default('info'))
     .addOption(
-      new Option('--log-level <level>').choices(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+      new Option('--log-format <format>').choices(['json', 'text']).default('json').env('PLAIT_LOG_FORMAT'),
     )
-    .addOption(new Option('--log-format <format>').choices(['json', 'text']).default('json'))
     .addHelpText('after', help)
     .action(async (flags: AgentFlags, command: Command) =>
       (await import('./actions/agent.js')).runAgentCommand(flags, command),
     );
+}
+
+/* The options that are settings of the service, too (install/settings.ts). A flag wins over its variable. */
+
+export function nameOption(): Option {
+  return new Option('--name <name>', 'name of this node').env('PLAIT_NAME');
+}
+
+export function addressOption(): Option {
+  const description = "this host's address on the underlay (default: of the default route)";
+  return new Option('--advertise-addr <address>', description).env('PLAIT_ADVERTISE_ADDR');
+}
+
+export function etcdOption(): Option {
+  const description = 'etcd member, repeatable or with commas (default: http://127.0.0.1:2379)';
+  return new Option('--etcd <url>', description).argParser(etcdUrls).env('PLAIT_ETCD');
+}
+
+export function portOption(): Option {
+  const description = 'UDP port for VXLAN, the same on all nodes';
+  return new Option('--port <port>', description).argParser(wholeNumber(1, 65535)).env('PLAIT_PORT');
+}
+
+export function levelOption(): Option {
+  const levels = ['trace', 'debug', 'info', 'warn', 'error'];
+  return new Option('--log-level <level>').choices(levels).env('PLAIT_LOG_LEVEL');
+}
+
+/** `PLAIT_NAME=` in a file of settings means that there is none. */
+function forgetEmptyVariables(): void {
+  for (const [variable, value] of Object.entries(process.env)) {
+    if (variable.startsWith('PLAIT_') && value === '') delete process.env[variable];
+  }
 }
 
 function etcdUrls(value: string, before: readonly string[] = []): string[] {

@@ -1,15 +1,14 @@
 import type { Command } from 'commander';
 import type { AgentFlags } from '../agent.js';
 import { rootOf } from './common.js';
-import { checkAddresses, checkName } from './values.js';
+import { checkAddress, checkName } from './values.js';
 
 /** Where etcd listens when nobody told it otherwise. */
 const DEFAULT_ETCD = ['http://127.0.0.1:2379'];
 
 export async function runAgentCommand(flags: AgentFlags, command: Command): Promise<void> {
-  checkName('option --name', flags.name);
   const advertiseAddress = flags.advertiseAddr;
-  checkAddresses('--advertise-addr', advertiseAddress === undefined ? [] : [advertiseAddress]);
+  checkAgentFlags(flags, command);
   const { runAgent } = await import('../../agent/main.js');
   await runAgent({
     root: rootOf(command),
@@ -20,4 +19,16 @@ export async function runAgentCommand(flags: AgentFlags, command: Command): Prom
     logLevel: flags.logLevel,
     logFormat: flags.logFormat,
   });
+}
+
+/** What commander cannot judge; tells a flag from the variable that stands for it. */
+export function checkAgentFlags(
+  { name, advertiseAddr }: Partial<Pick<AgentFlags, 'name' | 'advertiseAddr'>>,
+  command: Command,
+): void {
+  const isVariable = (key: string) => command.getOptionValueSource(key) === 'env';
+  if (name !== undefined) checkName(isVariable('name') ? 'variable PLAIT_NAME' : 'option --name', name);
+  if (advertiseAddr === undefined) return;
+  const what = isVariable('advertiseAddr') ? 'variable PLAIT_ADVERTISE_ADDR' : 'option --advertise-addr';
+  checkAddress(what, advertiseAddr);
 }

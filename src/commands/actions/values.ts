@@ -5,20 +5,24 @@ import { UsageError } from '../../output/errors.js';
 
 export function checkSubnets(option: string, values: readonly string[] = []): void {
   for (const value of values)
-    check(option, value, parseCidr, 'give a subnet such as 10.10.0.0/24 or fd00::/64');
+    check(`option ${option}`, value, parseCidr, 'give a subnet such as 10.10.0.0/24 or fd00::/64');
 }
 
 export function checkAddresses(option: string, values: readonly string[] = []): void {
-  for (const value of values) check(option, value, parseIp, 'give an IPv4 or IPv6 address such as 10.10.0.7');
+  for (const value of values) checkAddress(`option ${option}`, value);
 }
 
-function check(option: string, value: string, parse: (text: string) => unknown, hint: string): void {
+export function checkAddress(what: string, value: string): void {
+  check(what, value, parseIp, 'give an IPv4 or IPv6 address such as 10.10.0.7');
+}
+
+function check(what: string, value: string, parse: (text: string) => unknown, hint: string): void {
   try {
     parse(value);
   } catch (error) {
     if (!(error instanceof InvalidInput)) throw error;
     const reason = error.message.replace(/^.*?: /, '');
-    throw new UsageError(`option ${option} ${value}: ${reason}`, error.hint ?? hint);
+    throw new UsageError(`${what} ${value}: ${reason}`, error.hint ?? hint);
   }
 }
 

@@ -1,0 +1,56 @@
+/*
+ * The agent's settings as systemd gives them to it: variables in a file. Each stands for an option of `plait agent`,
+ * which reads it by itself (commands/agent.ts).
+ */
+
+export const DEFAULTS_FILE = '/etc/default/plait';
+
+export interface Setting {
+  readonly variable: string;
+  /** What it means, as it stands in the file. */
+  readonly comment: string;
+  readonly example: string;
+}
+
+export const SETTINGS: readonly Setting[] = [
+  {
+    variable: 'PLAIT_ETCD',
+    comment: "Members of the cluster's etcd, with commas.",
+    example: 'http://192.0.2.10:2379',
+  },
+  {
+    variable: 'PLAIT_ADVERTISE_ADDR',
+    comment: "This host's address on the underlay. Without it: that of the default route.",
+    example: '192.0.2.1',
+  },
+  {
+    variable: 'PLAIT_NAME',
+    comment: 'Name of this node. Without it: the name of the host.',
+    example: 'n1',
+  },
+  {
+    variable: 'PLAIT_PORT',
+    comment: 'UDP port for VXLAN, the same on all nodes.',
+    example: '4789',
+  },
+  {
+    variable: 'PLAIT_LOG_LEVEL',
+    comment: 'trace, debug, info, warn or error.',
+    example: 'info',
+  },
+];
+
+export type Values = Readonly<Record<string, string | undefined>>;
+
+const head = `# Settings of the Plait agent of this host (plait.service); \`plait agent --help\` has the details.
+# After a change: systemctl restart plait. Traffic goes on meanwhile.
+`;
+
+/** The file; settings without a value stand in it as comments. */
+export function defaultsText(values: Values = {}): string {
+  const blocks = SETTINGS.map(({ variable, comment, example }) => {
+    const value = values[variable];
+    return `\n# ${comment}\n${value === undefined ? `#${variable}=${example}` : `${variable}=${value}`}\n`;
+  });
+  return head + blocks.join('');
+}
