@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BpfMap, type BpfObject, openObject, ringBuffer, skbContext } from '../lib/index.js';
-import { Cleanup, compile, failsWith, until } from './support.js';
+import { Cleanup, compile, failsWith, patience, until } from './support.js';
 
 const library = new URL('../lib/index.js', import.meta.url).href;
 
@@ -114,7 +114,7 @@ function child(body: string, file = path): ReturnType<typeof spawnSync> {
   `;
   return spawnSync(process.execPath, ['--input-type=module', '-e', setup + body], {
     encoding: 'utf8',
-    timeout: 10_000,
+    timeout: patience(10_000),
   });
 }
 

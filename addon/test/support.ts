@@ -119,9 +119,12 @@ function expectBpfError(error: unknown, code: string): BpfError {
   return error;
 }
 
+/** A limit in the time of this machine, which may be an emulated one. */
+export const patience = (ms: number): number => ms * Number(process.env.PLAIT_TEST_TIME_FACTOR || 1);
+
 /** Waits for a condition instead of a time. */
 export async function until(what: string, condition: () => boolean, timeoutMs = 5000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
+  const deadline = Date.now() + patience(timeoutMs);
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -4,7 +4,7 @@ import { run } from '../net/run.js';
 import type { Job } from './exec.js';
 import type { Lab } from './lab.js';
 import { stateDir } from './topology.js';
-import { waitFor } from './wait.js';
+import { patience, waitFor } from './wait.js';
 
 export interface CaptureOptions {
   member: string;
@@ -51,7 +51,7 @@ export class Capture {
         ...fields.flatMap((field) => ['-e', field]),
         ...(display ? ['-Y', display] : []),
       ],
-      { doing: 'decode packets', timeout: 60_000 },
+      { doing: 'decode packets', timeout: patience(60_000) },
     );
     return output
       .split('\n')
@@ -69,7 +69,7 @@ export class Capture {
   async describe(display: string, layers: string): Promise<string> {
     await this.#end();
     const args = ['-n', '-r', this.#file, '-c', '400', '-Y', display, '-O', layers];
-    return run('tshark', args, { doing: 'decode packets', timeout: 60_000 });
+    return run('tshark', args, { doing: 'decode packets', timeout: patience(60_000) });
   }
 }
 

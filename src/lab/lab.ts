@@ -24,7 +24,7 @@ import {
   stateDir,
 } from './topology.js';
 import { buildContainer, buildUnderlay, namespacesOf, removeUnderlay } from './underlay.js';
-import { waitFor } from './wait.js';
+import { patience, waitFor } from './wait.js';
 
 export interface LabOptions {
   name?: string;
@@ -177,7 +177,7 @@ export class Lab {
 
   /** Runs a program to its end and returns what it said and how it ended. */
   async try(member: string, argv: readonly string[], options: ExecOptions = {}): Promise<Outcome> {
-    const job = new Job(this.invocation(member, argv), options.timeout ?? EXEC_TIMEOUT_MS);
+    const job = new Job(this.invocation(member, argv), patience(options.timeout ?? EXEC_TIMEOUT_MS));
     const outcome = await job.outcome;
     this.transcript.push(
       `${member}# ${argv.join(' ')}\n${outcome.stdout}${outcome.stderr}${outcome.status === 0 ? '' : `[${outcome.status}]\n`}`,

@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import type { Lab } from '../../src/lab/lab.js';
-import { waitFor } from '../../src/lab/wait.js';
+import { patience, waitFor } from '../../src/lab/wait.js';
 import type { NetworkAnswer, StatusAnswer, VerifyAnswer } from '../../src/model/api.js';
 import { pathsFor } from '../../src/model/paths.js';
 import { attach } from './support/containers.js';
@@ -228,7 +228,7 @@ scenario('an agent ends although somebody follows its drops, and tells him so', 
   await sleep(500);
   const started = Date.now();
   await lab.killAgent('n1', 'SIGTERM');
-  assert.ok(Date.now() - started < 5000, 'in time');
+  assert.ok(Date.now() - started < patience(5000), 'in time');
   await follower.outcome;
   await lab.startAgent('n1');
   await talk(lab);

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import type { Lab } from '../../src/lab/lab.js';
-import { waitFor } from '../../src/lab/wait.js';
+import { patience, waitFor } from '../../src/lab/wait.js';
 import type {
   EndpointAnswer,
   EndpointChangeAnswer,
@@ -65,7 +65,7 @@ scenario('an attach while etcd is away is refused within seconds and leaves noth
   ]);
   assert.is(status, 1);
   assert.match(stderr, /etcd at http:/);
-  assert.ok(Date.now() - started < 5000, 'it was refused in time');
+  assert.ok(Date.now() - started < patience(5000), 'it was refused in time');
   await lab.startEtcd();
   await connected(lab);
   assert.is(await settled(lab), empty);
@@ -208,7 +208,7 @@ async function connected(lab: Lab): Promise<void> {
 
 /** The footprint once it is the empty one, or as it is after some seconds. */
 async function settled(lab: Lab): Promise<string> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + patience(10_000);
   for (;;) {
     const now = await footprint(lab);
     if (now === empty || Date.now() > deadline) return now;

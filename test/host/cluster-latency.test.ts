@@ -8,14 +8,14 @@ import * as assert from 'uvu/assert';
 import { percentile } from '../../src/bench/statistics.js';
 import type { Job } from '../../src/lab/exec.js';
 import type { Lab } from '../../src/lab/lab.js';
-import { waitFor } from '../../src/lab/wait.js';
+import { patience, waitFor } from '../../src/lab/wait.js';
 import { allReach, attach } from './support/containers.js';
 import { scenarios } from './support/scenarios.js';
 import { STRICT } from './support/strict.js';
 
 const ATTACHES = Number(process.env.PLAIT_TEST_ATTACHES ?? '200');
 /** A lost first packet or a missed ARP reply would cost a second. */
-const LIMIT_MS = STRICT ? 100 : 300;
+const LIMIT_MS = patience(STRICT ? 100 : 300);
 const PROBE = join(import.meta.dirname, 'support', 'probe.js');
 
 const { scenario, run } = scenarios({ nodes: 3 }, async (lab) => {

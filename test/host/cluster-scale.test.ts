@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { Lab } from '../../src/lab/lab.js';
-import { waitFor } from '../../src/lab/wait.js';
+import { patience, waitFor } from '../../src/lab/wait.js';
 import type { StatusAnswer, VerifyAnswer } from '../../src/model/api.js';
 import { attach, reach } from './support/containers.js';
 import { scenarios } from './support/scenarios.js';
@@ -15,7 +15,7 @@ import { STRICT } from './support/strict.js';
 
 const ENDPOINTS = Number(process.env.PLAIT_TEST_ENDPOINTS ?? '10000');
 const VTEPS = 100;
-const RESTART_LIMIT_MS = STRICT ? 2000 : 4000;
+const RESTART_LIMIT_MS = patience(STRICT ? 2000 : 4000);
 const LOCAL = 3;
 
 const { scenario, run } = scenarios({ nodes: 3 }, async (lab) => {

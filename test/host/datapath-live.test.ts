@@ -5,6 +5,7 @@ import { BpfLink, BpfProgram, interfaceIndex } from 'libbpf-ts-bindings';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Datapath } from '../../src/datapath/datapath.js';
+import { patience } from '../../src/lab/wait.js';
 import { addContainer, makeUnderlay, optionsIn, type TestContainer, VNI } from './support/node.js';
 import { enterOwnNamespace, Scratch, sh, shIn } from './support/own-namespace.js';
 
@@ -89,7 +90,7 @@ test("the host's own multicast is no drop", async () => {
   const [before, seen] = [drops(), multicast()];
   const network = { vni: VNI, mtu: 1450, internal: false };
   await dp.gateway.apply([{ ...network, subnets: [{ subnet: 'fd00:77::/64', gateway: 'fd00:77::1' }] }]);
-  for (let waited = 0; multicast() === seen && waited < 3000; waited += 20) await sleep(20);
+  for (let waited = 0; multicast() === seen && waited < patience(3000); waited += 20) await sleep(20);
   assert.ok(multicast() > seen, 'the kernel reports its groups');
   assert.is(drops(), before);
   await dp.gateway.apply([]);

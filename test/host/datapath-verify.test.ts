@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { Datapath } from '../../src/datapath/datapath.js';
 import type { DropSample } from '../../src/datapath/drops.js';
 import type { DesiredState } from '../../src/datapath/verify.js';
+import { patience } from '../../src/lab/wait.js';
 import type { DifferenceAnswer } from '../../src/model/api.js';
 import { addContainer, makeUnderlay, optionsIn, type TestContainer, VNI } from './support/node.js';
 import { enterOwnNamespace, Scratch, sh, shIn } from './support/own-namespace.js';
@@ -167,7 +168,7 @@ test('a packet with a foreign source is dropped, counted under its reason and sh
       one.netns,
       'ip address add 10.10.0.77/32 dev eth0; ping -n -q -c 1 -W 1 -I 10.10.0.77 10.10.0.2 || true',
     );
-    for (let waited = 0; sample() === undefined && waited < 2000; waited += 20) await sleep(20);
+    for (let waited = 0; sample() === undefined && waited < patience(2000); waited += 20) await sleep(20);
   } finally {
     follower.close();
     shIn(one.netns, 'ip address delete 10.10.0.77/32 dev eth0');

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { patience } from '../../src/lab/wait.js';
 
 const START_MS = 10_000;
 
@@ -38,7 +39,7 @@ export class TestEtcd {
     child.stdout.on('data', (data) => (this.#output += data));
     child.stderr.on('data', (data) => (this.#output += data));
     this.#process = child;
-    const deadline = Date.now() + START_MS;
+    const deadline = Date.now() + patience(START_MS);
     while (!(await this.#isHealthy())) {
       if (Date.now() > deadline || child.exitCode !== null) throw new Error(`start etcd:\n${this.#output}`);
       await sleep(50);
@@ -120,9 +121,10 @@ export async function until(
   holds: () => boolean | Promise<boolean>,
   ms = 10_000,
 ): Promise<void> {
-  const deadline = Date.now() + ms;
+  const limit = patience(ms);
+  const deadline = Date.now() + limit;
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`wait until ${what}: not within ${ms} ms`);
+    if (Date.now() > deadline) throw new Error(`wait until ${what}: not within ${limit} ms`);
     await sleep(20);
   }
 }
