@@ -1,11 +1,18 @@
 // The README's quick start, as a stranger would run it.
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Cleanup, compileFile, inNamespace, makeNamespace, temporaryDirectory } from './support.js';
+import {
+  Cleanup,
+  compileFile,
+  inNamespace,
+  makeNamespace,
+  readmeBlock,
+  temporaryDirectory,
+} from './support.js';
 
 const cleanup = new Cleanup();
 const test = suite('readme');
@@ -13,21 +20,14 @@ test.after(() => cleanup.run());
 
 const packageRoot = fileURLToPath(new URL('../..', import.meta.url));
 
-function block(language: string): string {
-  const readme = readFileSync(join(packageRoot, 'README.md'), 'utf8');
-  const code = readme.split(`\`\`\`${language}\n`)[1]?.split('```')[0];
-  if (!code) throw new Error(`the README has no ${language} block`);
-  return code;
-}
-
 test('the quick start counts packets and reports big ones', async () => {
   const directory = temporaryDirectory(cleanup);
   const namespace = makeNamespace(cleanup);
   inNamespace(namespace, 'ip link set lo up');
   mkdirSync(join(directory, 'node_modules'));
   symlinkSync(packageRoot, join(directory, 'node_modules', 'libbpf-ts-bindings'));
-  writeFileSync(join(directory, 'counter.bpf.c'), block('c'));
-  writeFileSync(join(directory, 'counter.mjs'), block('js'));
+  writeFileSync(join(directory, 'counter.bpf.c'), readmeBlock('c'));
+  writeFileSync(join(directory, 'counter.mjs'), readmeBlock('js'));
   compileFile(join(directory, 'counter.bpf.c'), join(directory, 'counter.bpf.o'));
 
   const command = [`--net=${namespace.path}`, process.execPath, 'counter.mjs'];
