@@ -11,7 +11,8 @@ export const UNIT = 'plait.service';
  *
  * It is tried for ever: an address or a network that comes late is a matter of seconds after a boot, and of a person's
  * time in other cases. An etcd that comes late is no reason to end at all. Only a wrong setting (exit code 2) does
- * not mend itself. After `plait leave` the agent ends with 0 and stays down.
+ * not mend itself. After `plait leave` the agent ends with 0 and stays down. A start takes seconds; on a machine that is
+ * short of CPU time it may take minutes, and to end it then would be to begin again for ever.
  *
  * @param command the absolute path of `plait`, after that of its interpreter if it needs one
  */
@@ -30,7 +31,7 @@ ExecStart=${command} agent
 Restart=on-failure
 RestartSec=2
 RestartPreventExitStatus=2
-TimeoutStartSec=60
+TimeoutStartSec=300
 TimeoutStopSec=30
 KillMode=mixed
 RuntimeDirectory=plait
