@@ -14,9 +14,13 @@ type Method = 'GET' | 'POST' | 'DELETE';
 
 /** Nobody to talk to, or nobody that lets us. */
 export class AgentUnreachable extends PlaitError {
+  /** Nobody listens there. */
+  readonly isAbsent: boolean;
+
   constructor(socket: string, cause: NodeJS.ErrnoException) {
     const { reason, hint } = explain(cause);
     super('AGENT_UNREACHABLE', `connect ${socket}: ${reason}`, { isTransient: true, hint, cause });
+    this.isAbsent = cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED';
   }
 }
 

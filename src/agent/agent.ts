@@ -22,9 +22,11 @@ import { ClusterWatch } from './cluster-watch.js';
 import { Connector } from './connector.js';
 import type { AgentContext, Self } from './context.js';
 import { DatapathSink } from './datapath-sink.js';
+import { Departure } from './departure.js';
 import { DropFeed } from './drop-feed.js';
 import { Endpoints } from './endpoints.js';
 import { makePrivateDirectory } from './files.js';
+import { Gate } from './gate.js';
 import { HostWatch } from './host-watch.js';
 import { loadIdentity } from './identity.js';
 import { Journal, type JournalEntry } from './journal.js';
@@ -38,6 +40,7 @@ import { Releasers } from './releasers.js';
 import { clusterRequests } from './requests/cluster.js';
 import { nodeRequests } from './requests/datapath.js';
 import { endpointRequests } from './requests/endpoints.js';
+import { guarded, leaveRequests } from './requests/leave.js';
 import { addRoutes } from './server/routes.js';
 import { serve } from './server/server.js';
 import { loadSnapshot, type Snapshot, SnapshotWriter } from './snapshot.js';
@@ -64,6 +67,8 @@ export interface AgentOptions {
 
 export interface RunningAgent {
   readonly self: Self;
+  /** Resolves when the host has left the cluster, and with that the agent's work is done. */
+  readonly left: Promise<void>;
   /** Ends the agent; traffic goes on. */
   close(): Promise<void>;
 }
@@ -75,9 +80,13 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   try {
     const host = await openHost(options, releasers);
     const parts = assemble(options, host, releasers);
-    await begin(options, parts, releasers);
+    const departure = await begin(options, parts, releasers);
     log.info({ node: host.self.id, socket: host.paths.socket }, 'the agent is up');
-    return { self: host.self, close: () => releasers.release(log) };
+    const close = async (): Promise<void> => {
+      await releasers.release(log);
+      await departure.finish();
+    };
+    return { self: host.self, left: departure.ended, close };
   } catch (error) {
     await releasers.release(log);
     throw error;
@@ -106,7 +115,10 @@ async function openHost(options: AgentOptions, releasers: Releasers): Promise<Ho
   const snapshot = await loadSnapshot(snapshotPath(paths), log);
   const datapath = await Datapath.open({ bpf: paths.bpf, state: paths.state, address: vtep, port });
   releasers.push('datapath', () => datapath.close());
-  log.info({ adopted: datapath.adopted, ...datapath.features.paths, ...datapath.underlay }, 'datapath is in place');
+  log.info(
+    { adopted: datapath.adopted, ...datapath.features.paths, ...datapath.underlay },
+    'datapath is in place',
+  );
   const self = { id, name, vtep, version, root, port, etcd, startedAt: new Date() };
   const node = { id, name, vtep, version, labels: {}, createdAt };
   return { paths, self, node, journal, snapshot, datapath };
@@ -183,7 +195,7 @@ function assemble({ log, etcd }: AgentOptions, host: Host, releasers: Releasers)
   };
 }
 
-async function begin({ log }: AgentOptions, parts: Parts, releasers: Releasers): Promise<void> {
+async function begin({ log }: AgentOptions, parts: Parts, releasers: Releasers): Promise<Departure> {
   const { host, view, reconciler, datapath, endpoints, health, notices, locals, membership, admission } =
     parts;
   const startup: StartupParts = { ...parts, node: host.self.id, journal: host.journal };
@@ -197,7 +209,10 @@ async function begin({ log }: AgentOptions, parts: Parts, releasers: Releasers):
   void admission.start();
   const listed = followCluster(startup, reconciler);
   const context: AgentContext = { ...parts, ready: () => inTime(listed, health) };
-  const backend = { ...clusterRequests(context), ...endpointRequests(context), ...nodeRequests(context) };
+  const gate = new Gate();
+  const departure = new Departure({ ...parts, ...host, gate, releasers });
+  const requests = { ...clusterRequests(context), ...endpointRequests(context), ...nodeRequests(context) };
+  const backend = { ...guarded(requests, gate), ...leaveRequests(departure) };
   const server = await serve(host.paths.socket, log, (fastify) => addRoutes(fastify, backend));
   releasers.push('api', () => server.close());
 
@@ -214,6 +229,7 @@ async function begin({ log }: AgentOptions, parts: Parts, releasers: Releasers):
   await membership.start();
   health.onRecovered(() => void endpoints.retryPending());
   for (const entry of broken) endpoints.undoSoon(entry);
+  return departure;
 }
 
 /** Resolves when the maps follow the cluster's state. */

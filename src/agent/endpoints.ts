@@ -67,8 +67,10 @@ export class Endpoints {
     this.#retry = setInterval(() => void this.retryPending(), retryMs);
   }
 
-  close(): void {
+  /** Resolves when nothing is under way any more. */
+  async close(): Promise<void> {
     clearInterval(this.#retry);
+    await this.#locks.idle();
   }
 
   /** Endpoints that etcd still has to hear are gone. */

@@ -17,4 +17,9 @@ export class KeyedLock {
       if (this.#tails.get(key) === tail) this.#tails.delete(key);
     }
   }
+
+  /** Resolves when what was asked for so far has ended, well or not. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#tails.values());
+  }
 }

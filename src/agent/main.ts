@@ -17,7 +17,7 @@ export interface AgentProcessOptions {
   readonly logFormat: 'json' | 'text';
 }
 
-/** Runs until a signal ends it. Rejects when the agent cannot start. */
+/** Runs until a signal ends it, or until the host has left the cluster. Rejects when the agent cannot start. */
 export async function runAgent(options: AgentProcessOptions): Promise<void> {
   const log = createLog(options);
   const ending = endOfProcess(log);
@@ -31,8 +31,14 @@ export async function runAgent(options: AgentProcessOptions): Promise<void> {
     log,
   });
   await notifyReady(log);
-  const signal = await ending;
-  log.info({ signal }, 'stopping; traffic goes on');
+  const left = agent.left.then(() => 'left' as const).finally(() => agent.close());
+  left.catch(() => undefined); // a signal that came first ends the process all the same
+  const end = await Promise.race([ending, left]);
+  if (end === 'left') {
+    log.info('the host has left the cluster');
+    return;
+  }
+  log.info({ signal: end }, 'stopping; traffic goes on');
   await agent.close();
   log.info('stopped');
 }

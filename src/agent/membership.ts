@@ -32,6 +32,7 @@ export class Membership {
   #ping: NodeJS.Timeout | undefined;
   #registering: Promise<void> | undefined;
   #isRegistered = false;
+  #departs = false;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -86,11 +87,16 @@ export class Membership {
       });
   }
 
+  /** For good: the next `close` takes the sign of life away at once. */
+  depart(): void {
+    this.#departs = true;
+  }
+
   /** Leaves the lease to its end: an agent that is back within seconds never was away. */
   async close(): Promise<void> {
     clearInterval(this.#ping);
     await this.#registering?.catch(() => undefined);
-    await this.#alive?.close({ leave: true });
+    await this.#alive?.close({ leave: !this.#departs });
   }
 
   async #write(): Promise<void> {

@@ -8,9 +8,13 @@ export class Releasers {
     this.#stack.push({ name, release });
   }
 
-  async release(log: Logger): Promise<void> {
+  /** @param kept names of what is not given back yet */
+  async release(log: Logger, kept: readonly string[] = []): Promise<void> {
+    const stays = this.#stack.filter(({ name }) => kept.includes(name));
+    const goes = this.#stack.filter(({ name }) => !kept.includes(name));
+    this.#stack = stays;
     for (;;) {
-      const top = this.#stack.pop();
+      const top = goes.pop();
       if (top === undefined) return;
       try {
         await top.release();

@@ -6,9 +6,11 @@ import { addCompletion } from './completion.js';
 import { addDrops } from './drops.js';
 import { addEndpoint } from './endpoint.js';
 import { addLab } from './lab.js';
+import { addLeave } from './leave.js';
 import { addMap } from './map.js';
 import { addNetwork } from './network.js';
 import { addNode } from './node.js';
+import { addService } from './service.js';
 import { addStatus } from './status.js';
 
 const epilogue = `
@@ -47,6 +49,8 @@ export function buildProgram(): Command {
   addEndpoint(program);
   addMap(program);
   addDrops(program);
+  addLeave(program);
+  addService(program);
   addLab(program);
   addCompletion(program);
   pointToHelp(program, []);

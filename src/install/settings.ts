@@ -46,11 +46,24 @@ const head = `# Settings of the Plait agent of this host (plait.service); \`plai
 # After a change: systemctl restart plait. Traffic goes on meanwhile.
 `;
 
-/** The file; settings without a value stand in it as comments. */
-export function defaultsText(values: Values = {}): string {
-  const blocks = SETTINGS.map(({ variable, comment, example }) => {
-    const value = values[variable];
-    return `\n# ${comment}\n${value === undefined ? `#${variable}=${example}` : `${variable}=${value}`}\n`;
-  });
+/** The file as it comes: every setting stands in it as a comment. */
+export function defaultsText(): string {
+  const blocks = SETTINGS.map(
+    ({ variable, comment, example }) => `\n# ${comment}\n#${variable}=${example}\n`,
+  );
   return head + blocks.join('');
+}
+
+/** Sets what has a value, in the place where it stands; all other lines stay. */
+export function updateDefaults(text: string, values: Values): string {
+  return Object.entries(values).reduce((before, [variable, value]) => {
+    if (value === undefined) return before;
+    const line = `${variable}=${value}`;
+    const place = new RegExp(`^#? *${variable}=.*$`, 'm');
+    return place.test(before) ? before.replace(place, () => line) : `${before.trimEnd()}\n${line}\n`;
+  }, text);
+}
+
+export function isOwnDefaults(text: string): boolean {
+  return text.startsWith(head.slice(0, head.indexOf('\n')));
 }

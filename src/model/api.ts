@@ -87,6 +87,12 @@ export const declareSchema = z.preprocess(
 /** An endpoint that no agent attaches: it lives behind a VTEP that speaks plain VXLAN. */
 export type DeclareRequest = z.infer<typeof declaredSchema>;
 
+export const leaveSchema = z.strictObject({
+  /** Also with endpoints attached, and while etcd is away. */
+  force: z.boolean({ error: 'give true or false' }).optional(),
+});
+export type LeaveRequest = z.infer<typeof leaveSchema>;
+
 export const endpointQuerySchema = z.strictObject({ network: z.string().optional() });
 export const mapQuerySchema = z.strictObject({
   vni: z.coerce.number({ error: 'give a number' }).int().min(0).max(0xffffff).optional(),
@@ -186,6 +192,14 @@ export interface RemovedAnswer {
 
 export interface DeclaredAnswer {
   endpoints: EndpointAnswer[];
+  warnings: string[];
+}
+
+/** The agent ends when it has given this. Warnings are whole sentences for a person. */
+export interface LeaveAnswer {
+  node: { id: string; name: string };
+  /** Names of the endpoints that were attached. */
+  detached: string[];
   warnings: string[];
 }
 

@@ -2,7 +2,7 @@
 import { NameTaken, StoreConflict, VtepTaken } from '../model/errors.js';
 import type { Node } from '../model/records.js';
 import { deleteEndpoints } from './bulk.js';
-import { ALIVE, ENDPOINTS, lastPart, NODES, nodeKey, nodeNameKey } from './keys.js';
+import { ALIVE, aliveKey, ENDPOINTS, lastPart, NODES, nodeKey, nodeNameKey } from './keys.js';
 import { holds, put, remove, removeIf, unchanged } from './operations.js';
 import { parseAll, parseEndpoint, parseNode } from './parse.js';
 import type { Store } from './store.js';
@@ -60,6 +60,12 @@ async function makePlace(store: Store, node: Node): Promise<void> {
 async function releaseName(store: Store, node: Node): Promise<void> {
   const key = nodeNameKey(node.name);
   await store.txn([holds(key, node.id)], [remove(key)]);
+}
+
+/** Removes this node with its sign of life: it leaves the cluster. */
+export async function forgetNode(store: Store, node: Node): Promise<void> {
+  await removeNode(store, node);
+  await store.txn([], [remove(aliveKey(node.id))]);
 }
 
 /** Removes a node and gives back all that its endpoints held. */

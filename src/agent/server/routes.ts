@@ -24,6 +24,7 @@ export interface Backend {
   /** Calls back for each sampled drop until the returned function is called. */
   followDrops(onDrop: (drop: api.DropAnswer) => void): () => void;
   verify(): Promise<api.VerifyAnswer>;
+  leave(request: api.LeaveRequest): Promise<api.LeaveAnswer>;
 }
 
 interface ByRef {
@@ -33,6 +34,9 @@ interface ByRef {
 export function addRoutes(server: FastifyInstance, backend: Backend): void {
   server.get('/v1/status', () => backend.status());
   server.get('/v1/verify', () => backend.verify());
+  server.post('/v1/leave', (request) =>
+    backend.leave(parseRequest(api.leaveSchema, request.body, 'leave cluster')),
+  );
   addClusterRoutes(server, backend);
   addEndpointRoutes(server, backend);
   addDatapathRoutes(server, backend);
