@@ -1,5 +1,5 @@
 // One virtual machine, by QEMU without hardware support (slow, but it runs everywhere and needs no privilege of the
-// processor). It boots a kernel directly, writes nothing to its disks, and ends with the process that started it.
+// processor). It boots a kernel directly, writes nothing to its disks unless told to, and ends with the process that started it.
 //
 //     const vm = await Vm.boot({ name: 'a', kernel, root: await rootDisk({ kernel, packages: ['iperf3'] }) });
 //     try {
@@ -27,6 +27,8 @@ export interface VmOptions {
   kernel: Kernel;
   /** A raw disk with the root file system. */
   root: string;
+  /** Changes are written to the root disk, so that the next machine on it finds them: give it a copy. */
+  writable?: boolean;
   /** Further raw disks, by the name of their mount point below /media, where they are read-only. */
   disks?: Record<string, string>;
   cpus?: number;
@@ -137,6 +139,11 @@ export class Vm {
     return result.stdout.replace(/\n$/, '');
   }
 
+  /** Resolves when the machine has ended, as by a `reboot` inside: QEMU ends instead. */
+  async ended(): Promise<void> {
+    await this.#exited;
+  }
+
   /** What the console said until now. */
   console(): string {
     return readOr(this.#consoleLog).replaceAll('\r', '');
@@ -184,7 +191,7 @@ function qemuArguments(options: VmOptions): string[] {
     ...['-nodefaults', '-no-user-config', '-no-reboot', '-smp', `${cpus}`, '-m', `${memoryMb}`],
     ...['-kernel', kernel.vmlinuz, '-initrd', kernel.initrd, '-append', words.trim()],
     ...['-object', 'rng-random,id=rng,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng'],
-    ...diskArguments('root', options.root, 'snapshot=on'),
+    ...diskArguments('root', options.root, options.writable ? 'cache=unsafe' : 'snapshot=on'),
     ...Object.entries(disks).flatMap(([name, path]) => diskArguments(`plait-${name}`, path, 'readonly=on')),
     ...nicArguments(nics),
   ];
