@@ -7,6 +7,7 @@
         "src/args.cc",
         "src/attach.cc",
         "src/clsact.cc",
+        "src/qdisc.cc",
         "src/error.cc",
         "src/fd.cc",
         "src/kernel_link.cc",

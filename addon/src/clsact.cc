@@ -4,7 +4,8 @@
 // leaves its filter.
 //
 // bpffs cannot hold a filter. Pin() stores where the filter is in a one-element array map and pins that, so
-// that another process can find it and own it again. The qdisc itself stays: others may have filters on it.
+// that another process can find it and own it again. Whoever made the qdisc takes it away with its filter,
+// when nobody else has filters on it; the record remembers that, too.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
@@ -13,6 +14,7 @@
 
 #include "link.h"
 #include "netns.h"
+#include "qdisc.h"
 
 namespace {
 
@@ -23,10 +25,13 @@ struct Record {
   uint64_t magic;
   uint64_t netns_inode;
   uint32_t ifindex;
-  uint32_t ingress;
+  uint32_t flags;
   uint32_t handle;
   uint32_t priority;
 };
+
+constexpr uint32_t kIngress = 1;
+constexpr uint32_t kMadeQdisc = 2;
 
 bpf_tc_hook HookOf(const ClsactPlace& place) {
   bpf_tc_hook hook{};
@@ -46,8 +51,8 @@ bpf_tc_opts OptionsOf(const ClsactPlace& place) {
 
 class ClsactFilter : public Attachment {
  public:
-  ClsactFilter(Netns netns, const ClsactPlace& place, uint32_t program_id)
-      : netns_(std::move(netns)), place_(place), program_id_(program_id) {}
+  ClsactFilter(Netns netns, const ClsactPlace& place, uint32_t program_id, bool made_qdisc)
+      : netns_(std::move(netns)), place_(place), program_id_(program_id), made_qdisc_(made_qdisc) {}
 
   Outcome State(LinkState& into) override {
     into.kind = "clsact";
@@ -88,7 +93,9 @@ class ClsactFilter : public Attachment {
     const Outcome outcome = netns_.Run([&] {
       const bpf_tc_hook hook = HookOf(place_);
       const bpf_tc_opts opts = OptionsOf(place_);
-      return Outcome::Errno(bpf_tc_detach(&hook, &opts));
+      const int err = bpf_tc_detach(&hook, &opts);
+      if (made_qdisc_) RemoveUnusedClsact(place_.ifindex);
+      return Outcome::Errno(err);
     });
     const bool gone = outcome.err == ENOENT || outcome.err == ENODEV || outcome.err == EINVAL;
     detached_ = outcome.ok() || gone;
@@ -99,8 +106,8 @@ class ClsactFilter : public Attachment {
     Fd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, kRecordName, sizeof(uint32_t), sizeof(Record), 1, nullptr));
     if (!map.valid()) return Outcome::Errno(errno);
     const uint32_t key = 0;
-    const Record record{kRecordMagic,   netns_.Inode(), place_.ifindex,
-                        place_.ingress, place_.handle,  place_.priority};
+    const uint32_t flags = (place_.ingress ? kIngress : 0) | (made_qdisc_ ? kMadeQdisc : 0);
+    const Record record{kRecordMagic, netns_.Inode(), place_.ifindex, flags, place_.handle, place_.priority};
     if (bpf_map_update_elem(map.get(), &key, &record, BPF_ANY) < 0) return Outcome::Errno(errno);
     return Outcome::Errno(bpf_obj_pin(map.get(), path.c_str()) < 0 ? errno : 0);
   }
@@ -108,7 +115,9 @@ class ClsactFilter : public Attachment {
   // What somebody else has put into the place since is not ours to remove.
   void Release(bool pinned) override {
     LinkState now;
-    if (!pinned && State(now).ok() && now.program_id == program_id_) Detach();
+    if (pinned || !State(now).ok()) return;
+    const bool removed = now.program_id == 0;  // the qdisc may still be there
+    if (removed || now.program_id == program_id_) Detach();
   }
 
  private:
@@ -125,6 +134,7 @@ class ClsactFilter : public Attachment {
   Netns netns_;
   ClsactPlace place_;
   uint32_t program_id_;  // what this object has put there, or found there when it was opened
+  bool made_qdisc_;
   bool detached_ = false;
 };
 
@@ -150,10 +160,12 @@ Outcome AttachClsact(const std::optional<std::string>& path, const ClsactPlace& 
   if (!opened.ok()) return opened;
   ClsactPlace taken = place;
   uint32_t program_id = 0;
+  bool made_qdisc = false;
   const Outcome attached = netns.Run([&] {
     bpf_tc_hook hook = HookOf(place);
     const int made = bpf_tc_hook_create(&hook);
     if (made < 0 && made != -EEXIST) return Outcome::Errno(made);
+    made_qdisc = made == 0;
     bpf_tc_opts opts = OptionsOf(place);
     opts.prog_fd = program_fd;
     opts.flags = replace ? BPF_TC_F_REPLACE : 0;
@@ -161,9 +173,10 @@ Outcome AttachClsact(const std::optional<std::string>& path, const ClsactPlace& 
     taken.handle = opts.handle;
     taken.priority = opts.priority;
     program_id = opts.prog_id;
+    if (err != 0 && made_qdisc) RemoveUnusedClsact(place.ifindex);
     return Outcome::Errno(err);
   });
-  if (attached.ok()) into = std::make_unique<ClsactFilter>(std::move(netns), taken, program_id);
+  if (attached.ok()) into = std::make_unique<ClsactFilter>(std::move(netns), taken, program_id, made_qdisc);
   return attached;
 }
 
@@ -178,8 +191,8 @@ Outcome AdoptClsact(const std::optional<std::string>& path, int record_fd,
   if (netns.Inode() != record.netns_inode) {
     return Outcome::Errno(EXDEV, "its device is in another network namespace: name that in netns");
   }
-  const ClsactPlace place{record.ifindex, record.ingress != 0, record.handle, record.priority};
-  auto filter = std::make_unique<ClsactFilter>(std::move(netns), place, 0);
+  const ClsactPlace place{record.ifindex, (record.flags & kIngress) != 0, record.handle, record.priority};
+  auto filter = std::make_unique<ClsactFilter>(std::move(netns), place, 0, (record.flags & kMadeQdisc) != 0);
   const Outcome adopted = filter->AdoptRunning();
   if (adopted.ok()) into = std::move(filter);
   return adopted;

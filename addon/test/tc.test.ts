@@ -231,6 +231,7 @@ tcxTest('a program that drops hides the packets from the later ones', () => {
 });
 
 test('a clsact filter is what tc shows, and the qdisc of others stays', () => {
+  inNamespace(near, 'tc qdisc add dev v0 clsact');
   const link = attach('count_green', { mode: 'clsact', priority: 7, handle: 3 });
   const shown = filters().filter(({ options }) => options?.prog);
   assert.equal(
@@ -245,6 +246,7 @@ test('a clsact filter is what tc shows, and the qdisc of others stays', () => {
   assert.is(filters().length, 0);
   link.close();
   assert.match(inNamespace(near, 'tc qdisc show dev v0'), /clsact/);
+  inNamespace(near, 'tc qdisc del dev v0 clsact');
 });
 
 test('closing a link leaves the clsact filter that has taken its place', () => {

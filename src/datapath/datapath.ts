@@ -17,7 +17,7 @@ import { type DumpContext, dumpMap } from './dump.js';
 import { EndpointSlots } from './endpoint-slots.js';
 import { type KernelFeatures, kernelFeatures } from './features.js';
 import { FloodLists } from './flood.js';
-import { EndpointLinks, mendLink, PinnedLinks } from './links.js';
+import { type AttachMode, EndpointLinks, mendLink, PinnedLinks } from './links.js';
 import { type Loaded, loadOrAdopt, type MapSizes, type ProgramName } from './loader.js';
 import { lookupIn, type MapLookup, openTables, type Tables } from './maps.js';
 import { optionsOf } from './options.js';
@@ -40,6 +40,8 @@ export interface DatapathOptions {
   /** Samples of dropped packets per second, reason and CPU. */
   readonly dropSamplesPerSecond?: number;
   readonly objectPath?: string;
+  /** How programs are attached; what the kernel can do decides when left out. */
+  readonly attach?: AttachMode;
 }
 
 /** IANA's port for VXLAN (RFC 7348 section 8). */
@@ -105,7 +107,7 @@ export class Datapath {
       dropSamplesPerSecond,
       decapL3: features.found.decapL3,
     });
-    const pinnedLinks = new PinnedLinks(pins);
+    const pinnedLinks = new PinnedLinks(pins, options.attach);
     const loaded = await loadOrAdopt(pins, pinnedLinks, programOptions, sizes, options.objectPath);
     const gateway = new Gateway(port, sysctls);
     try {

@@ -7,17 +7,22 @@
  * its own time.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { attachTcAsync, BpfError, BpfLink, type BpfProgram } from 'libbpf-ts-bindings';
+import { attachTcAsync, BpfError, BpfLink, type BpfProgram, features } from 'libbpf-ts-bindings';
 import { PlaitError } from '../model/errors.js';
 import { isBpffs } from '../net/bpffs.js';
 import type { HostEnd } from '../net/veth.js';
 import { type Pins, unpin } from './pins.js';
 
+/** auto: tcx, and clsact where the kernel has none (before 6.6). Tests name the other one. */
+export type AttachMode = 'auto' | 'tcx' | 'clsact';
+
 /**
- * For kernels without tcx (before 6.6). A filter outlives the process that made it, so one that was killed before it
- * could pin must be replaced and not doubled: its place is always the same.
+ * A clsact filter outlives the process that made it, so one that was killed before it could pin must be replaced and
+ * not doubled: its place is always the same. One priority holds filters of one kind and protocol only, so where somebody
+ * else's are of another, the next priority is taken.
  */
-const CLSACT_PLACE = { priority: 1, handle: 0x504c, replace: true } as const;
+const CLSACT_PLACE = { handle: 0x504c, replace: true } as const;
+const CLSACT_PRIORITIES = [1, 2, 3, 4, 5, 6, 7, 8] as const;
 
 export interface PinnedLink {
   readonly name: string;
@@ -28,9 +33,11 @@ export interface PinnedLink {
 
 export class PinnedLinks {
   readonly #pins: Pins;
+  readonly #mode: AttachMode;
 
-  constructor(pins: Pins) {
+  constructor(pins: Pins, mode: AttachMode = 'auto') {
     this.#pins = pins;
+    this.#mode = mode;
   }
 
   /**
@@ -50,9 +57,9 @@ export class PinnedLinks {
       } finally {
         link.close();
       }
-      this.remove(name);
     }
-    const attached = await attachTo(program, ifindex);
+    this.remove(name); // what is elsewhere, and a pin that opens nothing any more
+    const attached = await attachTo(program, ifindex, this.#mode);
     try {
       attached.pin(this.#pins.link(name));
       return true;
@@ -101,12 +108,12 @@ export class PinnedLinks {
     }
   }
 
-  /** Undefined when there is none, or its device is gone so that nothing is left to open. */
+  /** Undefined when there is none, its device is gone so that nothing is left to open, or the pin is no link. */
   #open(name: string): BpfLink | undefined {
     try {
       return BpfLink.openPinned(this.#pins.link(name));
     } catch (error) {
-      if (isGone(error)) return undefined;
+      if (isGone(error) || isUnusable(error)) return undefined;
       throw error;
     }
   }
@@ -185,16 +192,35 @@ const RETRY_MS = 5;
 const RETRIES = 100;
 
 /** EEXIST: a link of this program that was released a moment ago is not gone yet. */
-async function attachTo(program: BpfProgram, ifindex: number): Promise<BpfLink> {
+async function attachTo(program: BpfProgram, ifindex: number, mode: AttachMode): Promise<BpfLink> {
   for (let left = RETRIES; ; left--) {
     try {
-      return await attachTcAsync(program, { ifindex, direction: 'ingress', ...CLSACT_PLACE });
+      return await attachFirst(program, ifindex, mode);
     } catch (error) {
       if (!(error instanceof BpfError) || error.code !== 'EEXIST' || left === 0) throw error;
     }
     await sleep(RETRY_MS);
   }
 }
+
+/**
+ * In front of whoever is there: what is not ours goes on to them, and what is ours no verdict of theirs keeps from us.
+ * EINVAL of clsact: the priority is taken by filters of another kind.
+ */
+async function attachFirst(program: BpfProgram, ifindex: number, mode: AttachMode): Promise<BpfLink> {
+  const where = { ifindex, direction: 'ingress', mode, position: 'first', ...CLSACT_PLACE } as const;
+  for (const priority of CLSACT_PRIORITIES) {
+    try {
+      return await attachTcAsync(program, { ...where, priority });
+    } catch (error) {
+      if (!(error instanceof BpfError) || error.code !== 'EINVAL' || usesTcx(mode)) throw error;
+      if (priority === CLSACT_PRIORITIES.length) throw error;
+    }
+  }
+  throw new Error('unreachable: the last priority throws');
+}
+
+const usesTcx = (mode: AttachMode): boolean => mode === 'tcx' || (mode === 'auto' && features.tcx());
 
 /** Nobody expects that the pins' file system is unmounted under a running agent; what the kernel says then is no help. */
 async function explained(error: unknown, { root }: Pins): Promise<unknown> {
@@ -207,6 +233,11 @@ async function explained(error: unknown, { root }: Pins): Promise<unknown> {
 
 export function isHostEnd(name: string): boolean {
   return /^pl[0-9a-f]{11}$/.test(name);
+}
+
+/** EINVAL: another kind of object, or a clsact record without content. A filter behind it is found by its place. */
+function isUnusable(error: unknown): boolean {
+  return error instanceof BpfError && error.code === 'EINVAL';
 }
 
 /** ENOLINK: the device of a link went away. */
