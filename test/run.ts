@@ -3,66 +3,21 @@
 //   node dist/test/run.js                 everything
 //   node dist/test/run.js unit packet     two tiers
 //   node dist/test/run.js host/cluster    the files whose path holds this
+//   --every-kernel                        of those, the files that the kernel matrix runs everywhere
+//   --json FILE                           the results as JSON too
 //
 // uvu exits 0 for a file that never calls `.run()` and for a pattern that matches nothing; both fail here.
 // A file may state its own limit in a line `// timeout: 300 s`, and a test that cannot run on this kernel prints
-// `SKIP <name>: <reason>`. The last line is `N passed, N failed`.
+// `SKIP <name>: <reason>`. The last line is `N passed, N failed`. README.md tells the rest.
 
-import { readdirSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { type FileResult, runFile } from './runner/file.js';
+import { findFiles, isForEveryKernel, select, type TestFile } from './runner/files.js';
 import { describeLeaks, type Footprint, footprint, killLeaked, type Marker } from './runner/leaks.js';
+import type { RunReport } from './runner/report.js';
 
-const TOP = join(import.meta.dirname, '..', '..');
-const TIERS: Record<string, string> = {
-  unit: 'dist/test/unit',
-  addon: 'addon/dist/test',
-  packet: 'dist/test/packet',
-  host: 'dist/test/host',
-};
-
-interface TestFile {
-  tier: string;
-  path: string;
-  name: string;
-}
-
-function findFiles(): TestFile[] {
-  return Object.entries(TIERS).flatMap(([tier, dir]) => {
-    const root = join(TOP, dir);
-    return listTests(root).map((path) => ({
-      tier,
-      path,
-      name: `${tier}/${relative(root, path).replace(/\.test\.js$/, '')}`,
-    }));
-  });
-}
-
-function listTests(root: string): string[] {
-  try {
-    return readdirSync(root, { recursive: true, encoding: 'utf8' })
-      .filter((file) => file.endsWith('.test.js'))
-      .sort()
-      .map((file) => join(root, file));
-  } catch {
-    return [];
-  }
-}
-
-function select(files: TestFile[], patterns: string[]): { chosen: TestFile[]; unmatched: string[] } {
-  if (patterns.length === 0)
-    return { chosen: files, unmatched: Object.keys(TIERS).filter((t) => !has(files, t)) };
-  const matches = (file: TestFile, pattern: string): boolean =>
-    pattern in TIERS ? file.tier === pattern : file.name.includes(pattern);
-  return {
-    chosen: files.filter((file) => patterns.some((pattern) => matches(file, pattern))),
-    unmatched: patterns.filter((pattern) => !files.some((file) => matches(file, pattern))),
-  };
-}
-
-const has = (files: TestFile[], tier: string): boolean => files.some((file) => file.tier === tier);
-
-function report(file: TestFile, result: FileResult): void {
+function print(file: TestFile, result: FileResult): void {
   const seconds = (result.milliseconds / 1000).toFixed(1).padStart(6);
   const skipped = result.skips.length > 0 ? `, ${result.skips.length} skipped` : '';
   const failed = result.failed > 0 ? `, ${result.failed} FAILED` : '';
@@ -80,12 +35,8 @@ async function checkLeaks(before: Footprint, marker: Marker): Promise<string[]> 
   return leaks;
 }
 
-async function main(patterns: string[]): Promise<number> {
-  const { chosen, unmatched } = select(findFiles(), patterns);
-  let passed = 0;
-  let failed = 0;
-  const skips: string[] = [];
-
+async function runAll(chosen: readonly TestFile[], unmatched: string[]): Promise<RunReport> {
+  const report: RunReport = { passed: 0, failed: unmatched.length, skips: [], unmatched, files: [] };
   const marker: Marker = { name: 'PLAIT_TEST_RUN', value: `${process.pid}-${Date.now()}` };
   for (const file of chosen) {
     const before = footprint();
@@ -95,17 +46,30 @@ async function main(patterns: string[]): Promise<number> {
       result.failed += 1;
       result.problem = `left behind: ${leaks.join(', ')}`;
     }
-    report(file, result);
-    passed += result.passed;
-    failed += result.failed;
-    skips.push(...result.skips.map((skip) => `${file.name}: ${skip}`));
+    print(file, result);
+    report.passed += result.passed;
+    report.failed += result.failed;
+    report.skips.push(...result.skips.map((skip) => `${file.name}: ${skip}`));
+    const { output, ...rest } = result;
+    report.files.push({ name: file.name, tier: file.tier, ...rest });
   }
-
-  for (const skip of skips) console.log(`skipped  ${skip}`);
-  for (const pattern of unmatched) console.log(`nothing matches "${pattern}"`);
-  failed += unmatched.length;
-  console.log(`${passed} passed, ${failed} failed`);
-  return failed > 0 || passed === 0 ? 1 : 0;
+  return report;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    options: { 'every-kernel': { type: 'boolean' }, json: { type: 'string' } },
+    allowPositionals: true,
+  });
+  const { chosen, unmatched } = select(findFiles(), positionals);
+  const wanted = values['every-kernel'] ? chosen.filter(isForEveryKernel) : chosen;
+  const report = await runAll(wanted, unmatched);
+
+  for (const skip of report.skips) console.log(`skipped  ${skip}`);
+  for (const pattern of unmatched) console.log(`nothing matches "${pattern}"`);
+  if (values.json) writeFileSync(values.json, JSON.stringify(report));
+  console.log(`${report.passed} passed, ${report.failed} failed`);
+  return report.failed > 0 || report.passed === 0 ? 1 : 0;
+}
+
+process.exitCode = await main();

@@ -1,3 +1,4 @@
+// kernels: every
 // timeout: 180 s
 
 // Three hosts, a container on each and a second one on n1, IPv4 and IPv6 inside.

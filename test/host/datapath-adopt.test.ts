@@ -1,3 +1,5 @@
+// kernels: every
+
 // What a restarted agent finds and what it replaces, while two containers talk. The oracle is bpftool.
 
 import { spawn } from 'node:child_process';

@@ -1,3 +1,4 @@
+// kernels: every
 // timeout: 180 s
 
 // Real packets on all paths of the datapath, over an IPv4 underlay.

@@ -1,3 +1,5 @@
+// kernels: every
+
 // The host's own devices, and the UDP port that one of them takes. The oracle is `ip -j -d`.
 
 import { spawn } from 'node:child_process';

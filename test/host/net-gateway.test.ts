@@ -1,3 +1,5 @@
+// kernels: every
+
 // The gateway of all networks on plait0. The oracles are `ip -j`, `nft -j` and /proc/sys.
 
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 /* From the underlay: what is delivered, what is left to the kernel, what is dropped. */
+import { features } from 'libbpf-ts-bindings';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { alice, carol, everyone, nobody, node, PORT, peer, stranger, VNI } from './support/actors.js';
@@ -139,11 +140,18 @@ for (const [what, inner] of [
       assertForwarded(datapath, 'from_underlay', over4(inner), RECEIVED).toString('hex'),
       inner.toString('hex'),
     );
+    if (needsDecapL3(inner))
+      return assertPassed(datapath.run('from_underlay', over6(inner)), over6(inner), what);
     assert.is(
       assertForwarded(datapath, 'from_underlay', over6(inner), RECEIVED).toString('hex'),
       inner.toString('hex'),
     );
   });
+}
+
+/** Before 6.3 the kernel wants an IPv6 header to be left over; the vxlan device takes what is shorter. */
+function needsDecapL3(inner: Buffer): boolean {
+  return !features.decapL3() && inner.length < SHORTEST_IPV6;
 }
 
 test('leaves inner packets that are too short for adjust_room to the kernel', () => {

@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { patience } from '../../src/lab/wait.js';
 import type { Marker } from './leaks.js';
 
 const DEFAULT_TIMEOUT_S = 120;
@@ -87,11 +88,14 @@ function execute(path: string, marker: Marker): Promise<Exit> {
   };
   const timers: NodeJS.Timeout[] = [];
   timers.push(
-    setTimeout(() => {
-      timedOut = true;
-      signalGroup('SIGTERM');
-      timers.push(setTimeout(() => signalGroup('SIGKILL'), GRACE_MS));
-    }, timeoutOf(path) * 1000),
+    setTimeout(
+      () => {
+        timedOut = true;
+        signalGroup('SIGTERM');
+        timers.push(setTimeout(() => signalGroup('SIGKILL'), GRACE_MS));
+      },
+      patience(timeoutOf(path) * 1000),
+    ),
   );
 
   return new Promise((resolve, reject) => {

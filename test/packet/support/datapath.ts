@@ -4,7 +4,7 @@
  * a frame would have gone is told by the event that was counted.
  */
 import { fileURLToPath } from 'node:url';
-import { type BpfObject, openObject, skbContext, u32 } from 'libbpf-ts-bindings';
+import { type BpfObject, features, openObject, skbContext, u32 } from 'libbpf-ts-bindings';
 import * as assert from 'uvu/assert';
 import {
   type Addr,
@@ -77,7 +77,7 @@ export class TestDatapath {
       vxlan_port: PORT,
       vtep_addr4: ip(node.ip4),
       vtep_addr6: ip(node.ip6),
-      decap_l3_flags: true,
+      decap_l3_flags: features.decapL3(),
       plait0_ifindex: 1,
       vxlan_ifindex: 1,
       ...options,
