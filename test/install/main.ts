@@ -53,6 +53,8 @@ async function main(directory: string): Promise<void> {
 
 async function story(pair: Pair): Promise<void> {
   const { n1, n2 } = pair;
+  const goodbye = linesOf('Install/Uninstall');
+  const of = (host: string): Line[] => goodbye.filter((line) => line.host === host);
   const [libraries, ...npmLines] = linesOf('Install/npm');
   await step('n1: etcd by its package; n2: the libraries that npm does not bring', () =>
     Promise.all([type(pair, linesOf('Install/etcd')), type(pair, libraries ? [libraries] : [])]),
@@ -76,8 +78,6 @@ async function story(pair: Pair): Promise<void> {
   await step('leaving is refused while a container is attached', async () => {
     assert.match(await n2.sh('plait leave 2>&1 && exit 1 || :'), /1 endpoint\(s\) are attached: web2/);
   });
-  const goodbye = linesOf('Install/Uninstall');
-  const of = (host: string): Line[] => goodbye.filter((line) => line.host === host);
   await step('n1: README, "Uninstall"', () => type(pair, of('n1')));
   await step('n2 sees itself alone', () => n2.until('plait node ls -q | wc -l | grep -qx 1'));
   await step('n2: README, "Uninstall"', () => type(pair, of('n2')));
@@ -197,6 +197,7 @@ const directory = mkdtempSync(join(process.env.PLAIT_TEST_DIR ?? tmpdir(), 'plai
 try {
   await main(directory);
 } catch (error) {
+  steps.broken();
   console.log(String(error instanceof Error ? error.message : error).split('\n')[0]);
 } finally {
   rmSync(directory, { recursive: true, force: true });

@@ -18,8 +18,8 @@ export function linesOf(heading: string): Line[] {
     const start = text.indexOf(`\n${mark} ${title}\n`);
     if (start < 0) throw new Error(`README.md has no heading ${heading}`);
     const rest = text.slice(start + 1);
-    const end = rest.slice(1).search(new RegExp(`^#{2,${depth + 2}} `, 'm'));
-    text = end < 0 ? rest : rest.slice(0, end + 1);
+    const end = rest.slice(mark.length).search(new RegExp(`^#{2,${depth + 2}} `, 'm'));
+    text = end < 0 ? rest : rest.slice(0, end + mark.length);
   }
   const lines = [...text.matchAll(/^ {4}(n\d)# (.*)$/gm)].map(([, host = '', command = '']) => ({
     host,

@@ -19,6 +19,11 @@ export class Steps {
     }
   }
 
+  /** Something between two steps went wrong. */
+  broken(): void {
+    if (this.#failed === 0) this.#failed = 1;
+  }
+
   /** The last line, and the exit code that fits. */
   summary(): number {
     const seconds = Math.round((Date.now() - this.#started) / 1000);
