@@ -24,8 +24,6 @@ static __always_inline int read_packet(struct __sk_buff *skb, struct arrival *ar
 		verdict = PASS;
 	if (verdict)
 		return verdict;
-	if (beyond_us(skb, arrival))
-		return PASS;
 	return read_inner(skb, arrival);
 }
 

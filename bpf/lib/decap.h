@@ -39,14 +39,27 @@ static __always_inline __u64 decap_l3(__be16 inner_proto)
 }
 
 /*
- * Before 6.3 skb->protocol stays the outer family's, and the veth would have a GSO packet of the other family
- * segmented as what it is not, and TCP stalls: those take the slow path there.
+ * Before 6.3 the kernel is brought to the other IP version in a step of its own: the outer IP header is turned into one
+ * of the inner version, whatever is in it then, for it is taken off next. Without that, skb->protocol would stay the
+ * outer one, and the veth would have an aggregate segmented as what it is not.
  */
-static __always_inline bool beyond_us(const struct __sk_buff *skb, const struct arrival *arrival)
+static __always_inline int convert(struct __sk_buff *skb, struct arrival *arrival)
 {
-	const __be16 proto = arrival->inner.h_proto;
+	const bool inner6 = arrival->inner.h_proto == bpf_htons(ETH_P_IPV6);
+	const __u32 outer = sizeof(struct ethhdr) + (arrival->underlay6 ? OVERHEAD6 : OVERHEAD4);
 
-	return !decap_l3_flags && skb->gso_size && is_ip(proto) && proto != skb->protocol;
+	/* What adjust_room would refuse has to be refused before anything is changed. */
+	if (skb->len < outer + (inner6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)))
+		return PASS;
+	if (bpf_skb_change_proto(skb, arrival->inner.h_proto, 0))
+		return -DROP_DECAP_FAILED;
+	arrival->underlay6 = inner6;
+	return GO_ON;
+}
+
+static __always_inline bool needs_conversion(const struct __sk_buff *skb, const struct arrival *arrival)
+{
+	return !decap_l3_flags && is_ip(arrival->inner.h_proto) && arrival->inner.h_proto != skb->protocol;
 }
 
 static __always_inline long shrink(struct __sk_buff *skb, const struct arrival *arrival)
@@ -62,12 +75,19 @@ static __always_inline long shrink(struct __sk_buff *skb, const struct arrival *
  * Leaves the inner frame in the skb. What the kernel refuses (an inner packet shorter than an IP header) is
  * untouched and passes to the slow path.
  */
-static __always_inline int decapsulate(struct __sk_buff *skb, const struct arrival *arrival, int ecn)
+static __always_inline int decapsulate(struct __sk_buff *skb, struct arrival *arrival, int ecn)
 {
+	const bool converts = needs_conversion(skb, arrival);
 	struct ethhdr *eth;
+	int verdict;
 
+	if (converts) {
+		verdict = convert(skb, arrival);
+		if (verdict)
+			return verdict;
+	}
 	if (shrink(skb, arrival))
-		return PASS;
+		return converts ? -DROP_DECAP_FAILED : PASS;
 	/* The outer UDP checksum is gone, verified or not; what is left belongs to the inner packet. */
 	bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
 	eth = (void *)(long)skb->data;

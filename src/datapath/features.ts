@@ -9,10 +9,8 @@ export type Feature = keyof typeof features;
 export interface Paths {
   /** How programs hang on devices. */
   readonly attach: 'tcx' | 'clsact';
-  /** How a frame of the other IP family than the underlay's is delivered: the veth reads its Ethernet header anew. */
-  readonly otherFamily: 'direct' | 'veth';
-  /** GSO aggregates of the other family: without the kernel's flags they are the vxlan device's. */
-  readonly otherFamilyGso: 'direct' | 'vxlan device';
+  /** How an inner packet of the other IP version than the underlay's comes to light: in one step, by the kernel's flags. */
+  readonly otherFamily: 'one step' | 'two steps';
 }
 
 export interface KernelFeatures {
@@ -30,7 +28,6 @@ export function kernelFeatures(): KernelFeatures {
 export function pathsWith(found: Readonly<Record<'tcx' | 'decapL3', boolean>>): Paths {
   return {
     attach: found.tcx ? 'tcx' : 'clsact',
-    otherFamily: found.decapL3 ? 'direct' : 'veth',
-    otherFamilyGso: found.decapL3 ? 'direct' : 'vxlan device',
+    otherFamily: found.decapL3 ? 'one step' : 'two steps',
   };
 }

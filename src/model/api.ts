@@ -279,8 +279,7 @@ export interface StatusAnswer {
     found: Record<string, boolean>;
     paths: {
       attach: 'tcx' | 'clsact';
-      otherFamily: 'direct' | 'veth';
-      otherFamilyGso: 'direct' | 'vxlan device';
+      otherFamily: 'one step' | 'two steps';
     };
   };
   underlay: { device: string; mtu: number; port: number };

@@ -57,10 +57,8 @@ function describeFeatures(found: StatusAnswer['features']['found']): string {
   return `${those(true) || 'none'}; not found: ${those(false) || 'none'}`;
 }
 
-function describePaths({ attach, otherFamily, otherFamilyGso }: StatusAnswer['features']['paths']): string {
-  const programs = `programs attached by ${attach}`;
-  if (otherFamily === 'direct' && otherFamilyGso === 'direct') return `${programs}, all frames direct`;
-  return `${programs}, inner frames of the other IP family by the ${otherFamily}, their aggregates by the ${otherFamilyGso}`;
+function describePaths({ attach, otherFamily }: StatusAnswer['features']['paths']): string {
+  return `programs attached by ${attach}, inner packets of the other IP version taken out in ${otherFamily}`;
 }
 
 /** How near to full the fullest one is: what a full map cannot hold, nobody reaches. */
