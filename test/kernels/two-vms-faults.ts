@@ -1,0 +1,132 @@
+// What happens to traffic while something happens to the agent, to the NIC or to its filters.
+
+import * as assert from 'uvu/assert';
+import type { Counters, Guest, Pair } from './two-vms-pair.js';
+import type { Step } from './two-vms-steps.js';
+import { assertFast, pingAll, tcpBothWays } from './two-vms-traffic.js';
+
+const INTERVAL_S = 0.008; // 125 packets a second each way
+const END_PING =
+  'kill -INT $(</run/ping.pid); while kill -0 $(</run/ping.pid) 2>/dev/null; do sleep 0.02; done';
+
+/** Pings all the while; every packet must come back. Returns how many those were. */
+async function losingNothing(pair: Pair, action: () => Promise<unknown>): Promise<number> {
+  const { one, two } = pair;
+  await one.sh(
+    `inside ping -n -q -i ${INTERVAL_S} ${two.address(4)} >/run/ping 2>&1 </dev/null & echo $! >/run/ping.pid`,
+  );
+  try {
+    await action();
+  } finally {
+    await one.sh(
+      'kill -INT $(</run/ping.pid); while kill -0 $(</run/ping.pid) 2>/dev/null; do sleep 0.02; done',
+    );
+  }
+  const said = await one.sh('cat /run/ping');
+  const [, sent = '0', received = '0'] = /(\d+) packets transmitted, (\d+) received/.exec(said) ?? [];
+  // The last one may be on its way when ping is told to end.
+  assert.ok(Number(sent) > 100 && Number(sent) - Number(received) <= 1, said);
+  return Number(received);
+}
+
+/** Programs and the places where they are attached, as the kernel tells. */
+async function attachedTo(guest: Guest): Promise<string> {
+  const script = `bpftool -j net show | jq -c '.[0].tc | map(select(.name | startswith("from_")))'
+    for dev in eth0 plait0p plaitvx $(host_end); do tc -j filter show dev $dev ingress; done; ls -i /sys/fs/bpf/plait/links`;
+  return guest.sh(script);
+}
+
+async function killedAgent(pair: Pair): Promise<string> {
+  const before = await attachedTo(pair.one);
+  const grown = await pair.one.growth(async () => {
+    const count = await losingNothing(pair, async () => {
+      await pair.one.sh('end_agent KILL; sleep 1.5');
+      await pair.one.sh(`start_agent 1 ${pair.one.underlay(pair.underlay)}`);
+    });
+    assert.ok(count > 200, `${count} packets`);
+  });
+  assertFast(grown);
+  const [said] = (await pair.one.sh('grep -m1 "datapath is in place" $AGENT_LOG')).split('\n');
+  const { adopted } = JSON.parse(said ?? '{}') as { adopted?: boolean };
+  assert.is(adopted, true, said);
+  assert.is(await attachedTo(pair.one), before, 'the same programs at the same places');
+  return `${grown['remote-sent']} packets sent`;
+}
+
+/** A native XDP program on the NIC, which passes and counts everything, and is taken off again in the end. */
+async function withXdp(guest: Guest, action: () => Promise<unknown>): Promise<number> {
+  await guest.sh('start_xdp eth0');
+  try {
+    assert.match(await guest.sh('ip link show eth0'), / xdp /, 'native');
+    await action();
+  } finally {
+    await guest.sh('end_xdp');
+  }
+  assert.not.match(await guest.sh('ip link show eth0'), /xdp/);
+  return Number(/counted (\d+)/.exec(await guest.sh('cat /run/xdp'))?.[1]);
+}
+
+async function nativeXdp(pair: Pair, guest: Guest): Promise<string> {
+  let counted = 0;
+  let grown: Counters = {};
+  await losingLittle(pair, async () => {
+    counted = await withXdp(guest, async () => {
+      grown = await guest.growth(async () => {
+        await pingAll(pair);
+        await tcpBothWays(pair, 4);
+      });
+    });
+  });
+  assertFast(grown);
+  assert.ok(counted > 200, `${counted} packets met the XDP program`);
+  await pingAll(pair);
+  return `${counted} packets met it`;
+}
+
+/** Other people's filters on the same device. `say` is what a filter in front of ours says to each packet. */
+async function foreignFilter(pair: Pair): Promise<void> {
+  const { one, two } = pair;
+  const mode = await one.sh('api GET /v1/status | jq -r .features.paths.attach');
+  const made = mode === 'tcx' ? 'tc qdisc add dev eth0 clsact' : 'true';
+  await one.sh(`${made}; tc filter add dev eth0 ingress pref 100 handle 7 matchall action pass`);
+  const before = await one.sh('tc filter show dev eth0 ingress');
+  try {
+    assertFast(await one.growth(() => pingAll(pair)));
+    await two.sh(`ping -n -c 3 -i 0.05 -W 2 ${one.underlay(4)}`);
+    const seen = await one.json<{ options?: { actions?: { stats: { packets: number } }[] } }[]>(
+      'tc -s -j filter show dev eth0 ingress pref 100',
+    );
+    const packets = seen.flatMap(({ options }) => options?.actions ?? []).map(({ stats }) => stats.packets);
+    assert.ok((packets[0] ?? 0) >= 3, 'what is not ours goes on to the filters behind');
+    await one.sh(`end_agent TERM; start_agent 1 ${one.underlay(pair.underlay)}`);
+    assert.is(await one.sh('tc filter show dev eth0 ingress'), before, 'a restart moves nothing');
+    await pingAll(pair);
+  } finally {
+    await one.sh(mode === 'tcx' ? 'tc qdisc del dev eth0 clsact' : 'tc filter del dev eth0 ingress pref 100');
+  }
+}
+
+/** Attaching and detaching XDP resets the NIC's queues: what is in them is lost, whoever's it is. */
+async function losingLittle(pair: Pair, action: () => Promise<unknown>): Promise<void> {
+  await pair.one.sh(
+    `inside ping -n -q -i ${INTERVAL_S} ${pair.two.address(4)} >/run/ping 2>&1 </dev/null & echo $! >/run/ping.pid`,
+  );
+  try {
+    await action();
+  } finally {
+    await pair.one.sh(END_PING);
+  }
+  const [, sent = '0', received = '0'] =
+    /(\d+) packets transmitted, (\d+) received/.exec(await pair.one.sh('cat /run/ping')) ?? [];
+  assert.ok(Number(received) > 0.8 * Number(sent), `${received} of ${sent}`);
+}
+
+export const FAULT_STEPS: readonly Step[] = [
+  { name: 'agent killed under traffic and started again: none lost, everything adopted', run: killedAgent },
+  { name: 'filters of others stand beside ours, also when the agent is restarted', run: foreignFilter },
+  {
+    name: 'native XDP on a NIC with two queue pairs per processor',
+    run: (pair) => nativeXdp(pair, pair.one),
+  },
+  { name: 'native XDP on a NIC with one queue pair', run: (pair) => nativeXdp(pair, pair.two) },
+];
