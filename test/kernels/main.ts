@@ -3,7 +3,7 @@
 //   node dist/test/kernels/main.js                      the files marked `// kernels: every`, and two machines together
 //   … packet/receive host/net                           the files whose path holds this
 //   … --kernel 6.1                                      one kernel (may be repeated)
-//   … --tier packet                                     one tier (may be repeated)
+//   … --tier packet                                     one tier (may be repeated): addon, packet, host, two-vms
 //   … --all                                             the whole of the tiers, and no limit of ten minutes
 //   … --json FILE                                       the results as JSON too
 //   … --kernel 6.1 --shell                              a shell on the machine's console instead
@@ -17,115 +17,70 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { kernelOf, rootDisk } from '../vm/images.js';
 import { shell } from '../vm/vm.js';
-import { ENTER, type GuestOutcome, machine, PACKAGES, runInGuest } from './guest.js';
+import { ENTER, machine, PACKAGES } from './guest.js';
 import { jobDisk } from './job.js';
-import { describe, type KernelResult, printResult } from './result.js';
+import { type LaneOptions, runLane, TIERS } from './lane.js';
+import { printResult, printSum } from './result.js';
 
 const TOP = join(import.meta.dirname, '..', '..', '..');
 const LIST = join(TOP, 'test', 'kernels', 'kernels.json');
 const LOGS = join(TOP, 'dist', 'kernels');
-const TIERS = ['addon', 'packet', 'host'];
-/** From here to the last result, images included. */
+/** Images included. */
 const LIMIT_S = 570;
 const LIMIT_ALL_S = 4 * 3600;
 
-interface Options {
-  kernels: string[];
-  tiers: string[];
-  patterns: string[];
-  all: boolean;
-  deadline: number;
+function parse(argv: string[]) {
+  const options = {
+    kernel: { type: 'string', multiple: true },
+    tier: { type: 'string', multiple: true },
+    all: { type: 'boolean', default: false },
+    json: { type: 'string' },
+    shell: { type: 'boolean', default: false },
+  } as const;
+  const { values, positionals } = parseArgs({ args: argv, options, allowPositionals: true });
+  const list = JSON.parse(readFileSync(LIST, 'utf8')) as Record<string, string>;
+  const { kernel: kernels = Object.keys(list), tier: tiers = TIERS, ...rest } = values;
+  for (const name of kernels)
+    if (!(name in list))
+      throw new Error(`find kernel ${name}: kernels.json lists ${Object.keys(list).join(', ')}`);
+  for (const tier of tiers)
+    if (!TIERS.includes(tier)) throw new Error(`find tier ${tier}: there are ${TIERS.join(', ')}`);
+  const chosen = kernels.map((name) => ({ name, debianPackage: list[name] ?? '' }));
+  return { ...rest, kernels: chosen, tiers, patterns: positionals };
 }
 
-async function runKernel(
-  name: string,
-  debianPackage: string,
-  job: Promise<string>,
-  options: Options,
-): Promise<KernelResult> {
-  const started = performance.now();
-  const seconds = (): number => (performance.now() - started) / 1000;
-  const log = join(LOGS, `${name}.log`);
-  try {
-    const kernel = await kernelOf(debianPackage);
-    const root = await rootDisk({ kernel, packages: PACKAGES });
-    const limitSeconds = Math.max(1, (options.deadline - performance.now()) / 1000);
-    const parts = { name, kernel, root, job: await job, limitSeconds, log };
-    const outcome = await runInGuest({ ...parts, args: runnerArguments(options) });
-    return { name, version: kernel.version, log, seconds: seconds(), ...judged(outcome, options) };
-  } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    return { name, log, seconds: seconds(), passed: 0, failed: 1, skips: [], files: [], problems: [problem] };
-  }
-}
-
-function runnerArguments({ all, tiers, patterns }: Options): string[] {
-  if (patterns.length > 0) return patterns;
-  return all ? tiers : ['--every-kernel', ...tiers];
-}
-
-/** A tier that ran nothing has failed, whatever the runner thinks of it. */
-function judged(
-  outcome: GuestOutcome,
-  { tiers, patterns }: Options,
-): Omit<KernelResult, 'name' | 'seconds' | 'log'> {
-  const ran = new Set(
-    outcome.files.filter(({ passed, failed }) => passed + failed > 0).map(({ tier }) => tier),
-  );
-  const empty = patterns.length > 0 ? [] : tiers.filter((tier) => !ran.has(tier));
-  const problems = empty.map((tier) => `tier ${tier} ran no test`);
-  return { ...outcome, failed: outcome.failed + empty.length, problems };
-}
-
-async function openShell(name: string, debianPackage: string, job: Promise<string>): Promise<void> {
+async function openShell({ name, debianPackage, job }: Pick<LaneOptions, 'name' | 'debianPackage' | 'job'>) {
   const kernel = await kernelOf(debianPackage);
   const root = await rootDisk({ kernel, packages: PACKAGES });
-  console.log(`in the machine: ${ENTER}; its end: exit`);
+  console.log(
+    `To run tests in the machine:\n\n    ${ENTER}\n    node dist/test/run.js packet\n\nIts end: exit`,
+  );
   await shell(machine({ name, kernel, root, job: await job, limitSeconds: 0 }));
 }
 
-async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    options: {
-      kernel: { type: 'string', multiple: true },
-      tier: { type: 'string', multiple: true },
-      all: { type: 'boolean', default: false },
-      json: { type: 'string' },
-      shell: { type: 'boolean' },
-    },
-    allowPositionals: true,
-  });
-  const list = JSON.parse(readFileSync(LIST, 'utf8')) as Record<string, string>;
-  const kernels = values.kernel ?? Object.keys(list);
-  const unknown = [
-    ...kernels.filter((name) => !(name in list)),
-    ...(values.tier ?? []).filter((tier) => !TIERS.includes(tier)),
-  ];
-  if (unknown.length > 0) throw new Error(`unknown kernel or tier: ${unknown.join(', ')}`);
-  const deadline = performance.now() + (values.all ? LIMIT_ALL_S : LIMIT_S) * 1000;
-  const options = { kernels, tiers: values.tier ?? TIERS, patterns: positionals, all: values.all, deadline };
+async function main(argv: string[]): Promise<number> {
+  const { kernels, tiers, patterns, all, json, shell: wantsShell } = parse(argv);
+  const deadline = performance.now() + (all ? LIMIT_ALL_S : LIMIT_S) * 1000;
+  const scratch = mkdtempSync(join(tmpdir(), 'plait-kernels-'));
+  process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143));
+  process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
+  const job = jobDisk(scratch);
+  job.catch(() => {}); // told by each kernel that waits for it
+  if (wantsShell) {
+    for (const kernel of kernels.slice(0, 1)) await openShell({ ...kernel, job });
+    return 0;
+  }
 
   mkdirSync(LOGS, { recursive: true });
-  const scratch = mkdtempSync(join(tmpdir(), 'plait-kernels-'));
-  try {
-    const job = jobDisk(scratch);
-    job.catch(() => {}); // told by each kernel that waits for it
-    if (values.shell) {
-      await openShell(kernels[0] ?? '', list[kernels[0] ?? ''] ?? '', job);
-      return 0;
-    }
-    const results = await Promise.all(
-      kernels.map(async (name) => {
-        const result = await runKernel(name, list[name] ?? '', job, options);
-        printResult(result);
-        return result;
-      }),
-    );
-    if (values.json) writeFileSync(values.json, JSON.stringify(results, null, 2));
-    return describe(results);
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-  }
+  const lanes = kernels.map(async (kernel) => {
+    const log = join(LOGS, `${kernel.name}.log`);
+    const result = await runLane({ ...kernel, job, tiers, patterns, all, deadline, log });
+    printResult(result);
+    return result;
+  });
+  const results = await Promise.all(lanes);
+  if (json) writeFileSync(json, JSON.stringify(results, null, 2));
+  return printSum(results);
 }
 
-process.exitCode = await main();
+process.exitCode = await main(process.argv.slice(2));
