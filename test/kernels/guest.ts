@@ -1,7 +1,7 @@
 // One kernel of the matrix: a machine boots it, probes it and runs the test files in it, with the runner that runs them
 // everywhere else.
 
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import type { RunReport } from '../runner/report.js';
 import type { Kernel } from '../vm/images.js';
 import { Vm, type VmOptions } from '../vm/vm.js';
@@ -29,10 +29,10 @@ export interface GuestJob {
   log: string;
 }
 
-export interface GuestOutcome extends RunReport {
+export interface GuestOutcome {
   /** Probed in the guest. */
   features: Record<string, boolean>;
-  bootSeconds: number;
+  report: RunReport;
 }
 
 export function machine({
@@ -47,18 +47,15 @@ export function machine({
 
 /** Boots, runs, ends. Whatever goes wrong with the machine is an error; tests that fail are counted. */
 export async function runInGuest(options: GuestJob): Promise<GuestOutcome> {
-  const started = performance.now();
-  writeFileSync(options.log, '');
   const vm = await Vm.boot(machine(options));
   try {
-    const bootSeconds = (performance.now() - started) / 1000;
     const features = await probe(vm);
     const arguments_ = options.args.map((arg) => `'${arg}'`).join(' ');
     const command = `${ENTER} && node dist/test/run.js --json /run/report.json ${arguments_} 2>&1`;
     const { stdout } = await vm.run(command, (line) => appendFileSync(options.log, `${line}\n`));
     const { stdout: report } = await vm.run('cat /run/report.json');
     if (report === '') throw new Error(`run tests in ${options.name}: no report; ${lastLines(stdout)}`);
-    return { features, bootSeconds, ...(JSON.parse(report) as RunReport) };
+    return { features, report: JSON.parse(report) as RunReport };
   } finally {
     appendFileSync(options.log, `──── console\n${vm.console()}`);
     await vm.end();

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import type { RunReport } from '../runner/report.js';
 
-export interface KernelResult extends Omit<RunReport, 'unmatched'> {
+export interface KernelResult extends RunReport {
   /** As kernels.json calls it. */
   name: string;
   /** As the kernel calls itself; unknown when there is no image. */
@@ -47,7 +47,7 @@ function printFailures(log: string): void {
 }
 
 /** The last line, and the exit code. */
-export function describe(results: readonly KernelResult[]): number {
+export function printSum(results: readonly KernelResult[]): number {
   const sum = (of: (result: KernelResult) => number): number =>
     results.reduce((total, one) => total + of(one), 0);
   const [passed, failed] = [sum((one) => one.passed), sum((one) => one.failed)];
