@@ -169,8 +169,7 @@ test('the command writes, keeps what is fresh, and tells what is stale', () => {
 });
 
 test('a file without types is an error', () => {
-  const bare = join(temporaryDirectory(cleanup), 'bare.o');
-  run('llvm-objcopy', '--remove-section=.BTF', basic, bare);
+  const bare = compile(cleanup, 'basic', { types: false });
   assert.match(failsWith('EINVAL', () => generateTypes(bare)).message, /no section \.BTF/);
   failsWith('EINVAL', () => generateTypes(fixture));
   failsWith('ENOENT', () => generateTypes('/nowhere.o'));

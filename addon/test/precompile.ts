@@ -14,8 +14,10 @@ try {
   const readme = join(scratch, 'counter.bpf.c');
   writeFileSync(readme, readmeBlock('c'));
   const files = readdirSync(sources).filter((name) => name.endsWith('.bpf.c'));
-  for (const source of [readme, ...files.map((name) => join(sources, name))])
-    compileFile(source, join(directory, readyName(source)));
+  for (const source of [readme, ...files.map((name) => join(sources, name))]) {
+    for (const types of [true, false])
+      compileFile(source, join(directory, readyName(source, types)), { types });
+  }
 } finally {
   rmSync(scratch, { recursive: true });
 }

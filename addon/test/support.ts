@@ -52,23 +52,24 @@ export function temporaryDirectory(cleanup: Cleanup): string {
 /** Where compiled objects wait, by the hash of their source, for machines without a compiler (precompile.ts). */
 const READY_OBJECTS = process.env.PLAIT_TEST_OBJECTS;
 
-export const readyName = (source: string): string =>
-  `${createHash('sha256').update(readFileSync(source)).digest('hex')}.o`;
+export const readyName = (source: string, types: boolean): string =>
+  `${createHash('sha256').update(readFileSync(source)).digest('hex')}${types ? '' : '-without-types'}.o`;
 
-export function compileFile(source: string, output: string): void {
-  const ready = READY_OBJECTS && join(READY_OBJECTS, readyName(source));
+export function compileFile(source: string, output: string, { types = true } = {}): void {
+  const ready = READY_OBJECTS && join(READY_OBJECTS, readyName(source, types));
   if (ready && existsSync(ready)) {
     copyFileSync(ready, output);
     return;
   }
   const includes = `/usr/include/${run('gcc', '-print-multiarch').trim()}`;
-  run('clang', '-O2', '-g', '-Wall', '-Werror', '-target', 'bpf', '-I', includes, '-c', source, '-o', output);
+  const flags = ['-O2', ...(types ? ['-g'] : []), '-Wall', '-Werror', '-target', 'bpf', '-I', includes];
+  run('clang', ...flags, '-c', source, '-o', output);
 }
 
 /** Compiles test/bpf/NAME.bpf.c. */
-export function compile(cleanup: Cleanup, name: string): string {
+export function compile(cleanup: Cleanup, name: string, options: { types?: boolean } = {}): string {
   const output = join(temporaryDirectory(cleanup), `${name}.bpf.o`);
-  compileFile(join(sources, `${name}.bpf.c`), output);
+  compileFile(join(sources, `${name}.bpf.c`), output, options);
   return output;
 }
 
