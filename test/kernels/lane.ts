@@ -60,9 +60,9 @@ export async function runLane(options: LaneOptions): Promise<KernelResult> {
 }
 
 async function runTests(result: KernelResult, images: Images, options: LaneOptions): Promise<void> {
-  const limitSeconds = Math.max(1, (options.deadline - performance.now()) / 1000);
   const { name, log, patterns, tiers } = options;
   const job = await options.job;
+  const limitSeconds = secondsLeft(options);
   const args = runnerArguments(options);
   const { features, report } = await runInGuest({ name, ...images, job, limitSeconds, log, args });
   result.features = features;
@@ -71,6 +71,9 @@ async function runTests(result: KernelResult, images: Images, options: LaneOptio
   const ran = new Set(report.files.filter((file) => file.passed + file.failed > 0).map(({ tier }) => tier));
   for (const tier of tiers) if (tier !== TWO_VMS && !ran.has(tier)) fail(result, `tier ${tier} ran no test`);
 }
+
+const secondsLeft = ({ deadline }: LaneOptions): number =>
+  Math.max(1, Math.round((deadline - performance.now()) / 1000));
 
 function runnerArguments({ all, tiers, patterns }: LaneOptions): string[] {
   if (patterns.length > 0) return [...patterns];
@@ -84,7 +87,8 @@ async function runScenario(
   options: LaneOptions,
 ): Promise<void> {
   const log = (line: string): void => appendFileSync(options.log, `${line}\n`);
-  const { passed, failed, skips, seconds } = await runTwoVms(kernel, { root, log });
+  const limitSeconds = secondsLeft(options);
+  const { passed, failed, skips, seconds } = await runTwoVms(kernel, { root, log, limitSeconds });
   const file = {
     name: TWO_VMS,
     tier: TWO_VMS,

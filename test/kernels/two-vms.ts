@@ -19,6 +19,8 @@ export interface TwoVmsOptions {
   only?: string;
   /** Processors of each machine. */
   cpus?: number;
+  /** After which the machines are ended, and what is left fails. */
+  limitSeconds?: number;
   log?: (line: string) => void;
 }
 
@@ -82,10 +84,11 @@ export async function runTwoVms(kernel: Kernel, options: TwoVmsOptions = {}): Pr
       return false;
     }
   };
+  const limit = options.limitSeconds === undefined ? {} : { limitSeconds: options.limitSeconds };
   try {
     const root = options.root ?? (await rootDisk({ kernel, packages: PACKAGES }));
     const product = await productDisk(join(directory, 'product'));
-    pair = await startPair({ kernel, root, product, cpus });
+    pair = await startPair({ kernel, root, product, cpus, ...limit });
     log(`      ${seconds(started)} s  two machines with Linux ${kernel.version} are up`);
     if (
       await attempt({ name: 'etcd, two agents, a network and two containers are set up', run: setUpPlait })

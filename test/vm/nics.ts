@@ -3,7 +3,7 @@
 // `tap` with a VmNetwork is the quick one (the kernel's bridge between taps that carry offloads and several queues),
 // `mcast` needs nothing on the host, `user` is QEMU's own NAT towards the host's network: packages can be downloaded.
 
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
@@ -46,6 +46,7 @@ export class VmNetwork {
     readonly mtu: number,
   ) {
     this.path = `/run/netns/${name}`;
+    process.once('exit', this.#remove);
   }
 
   static async create(name: string, { mtu = 1500 } = {}): Promise<VmNetwork> {
@@ -72,8 +73,12 @@ export class VmNetwork {
   }
 
   async close(): Promise<void> {
+    process.off('exit', this.#remove);
     await execute('ip', ['netns', 'delete', this.name]);
   }
+
+  /** When this process ends first. */
+  readonly #remove = (): void => void execFileSync('ip', ['netns', 'delete', this.name]);
 
   async #ip(line: string): Promise<void> {
     await execute('ip', ['-n', this.name, ...line.split(' ')]);

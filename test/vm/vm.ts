@@ -80,6 +80,7 @@ export class Vm {
     this.#channel = parts.channel;
     this.#consoleLog = parts.consoleLog;
     this.#exited = once(parts.qemu, 'exit').then(() => this.#close());
+    process.once('exit', this.#remove);
   }
 
   /** Starts a machine and waits until it takes commands. */
@@ -153,8 +154,12 @@ export class Vm {
   async end(): Promise<void> {
     this.#kill('it was ended');
     await this.#exited;
-    rmSync(this.#directory, { recursive: true, force: true });
+    process.off('exit', this.#remove);
+    this.#remove();
   }
+
+  /** Also when this process ends first, by a signal say: QEMU dies with it. */
+  readonly #remove = (): void => rmSync(this.#directory, { recursive: true, force: true });
 
   #kill(reason: string): void {
     if (this.#qemu.exitCode !== null || this.#qemu.signalCode !== null) return;
