@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Proves the testbed from nothing, on a machine that can download no box and has no KVM: builds the box, brings three
+# emulated machines up, shows what they must show, breaks them, takes all of it away and looks for what is left.
+#
+#   prove.sh [--install] [--quick]
+#
+#   --install   install Vagrant, libvirt and QEMU from Debian first
+#   --quick     without the benchmark and without the power cuts
+#
+# Nothing of an earlier run is used, unless PLAIT_CACHE=DIR keeps the images or PLAIT_DEB=FILE names a package. The last
+# line is `N passed, N failed`.
+set -euo pipefail
+
+readonly HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+readonly TOP=$(cd "$HERE/../.." && pwd)
+readonly TESTBED=$TOP/vagrant
+readonly DIR=$TOP/dist/vagrant/prove
+readonly RESULTS=$DIR/results
+readonly PACKAGES=(vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients dnsmasq-base openssh-client)
+# shellcheck source=vagrant/box/steps.sh
+. "$HERE/steps.sh"
+
+# As in provision.sh: what is installed here is not started here.
+install() (
+  "$TESTBED/provision.sh" --packages-only --with-vms
+  policy=/usr/sbin/policy-rc.d
+  if [[ ! -e $policy ]]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -qq -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "${PACKAGES[@]}" >/dev/null
+)
+
+has_tools() {
+  local tool
+  for tool in vagrant libvirtd virtlogd qemu-system-x86_64 dnsmasq; do
+    command -v "$tool" >/dev/null || { echo "find $tool: run with --install" && return 1; }
+  done
+}
+
+# Before the machines, which have no network to make it with, and aside, where no later build replaces it.
+make_package() {
+  [[ -n ${PLAIT_DEB-} ]] || (cd "$TOP" && npm run -s pack)
+  cp "${PLAIT_DEB:-$(newest_package)}" "$DIR/plait.deb"
+}
+
+newest_package() { find "$TOP/dist/package" -name 'plait_*_amd64.deb' -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2-; }
+
+build_box() { PLAIT_CACHE=${PLAIT_CACHE:-$DIR/cache} "$HERE/build.sh" --no-add --out "$DIR/bookworm.box"; }
+
+# Whatever the run has started knows its directory by its environment.
+leftovers() {
+  local file
+  for file in /proc/[0-9]*/environ; do
+    if tr '\0' '\n' <"$file" 2>/dev/null | grep -q "^VAGRANT_HOME=$DIR/"; then tr '\0' ' ' <"${file%environ}cmdline"; fi
+  done
+}
+
+nothing_is_left() {
+  local left
+  left=$(leftovers)
+  [[ -z $left ]] || { echo "processes: $left" && return 1; }
+  diff <(sort "$DIR/mounts.before") <(sort /proc/self/mounts)
+  diff "$DIR/links.before" <(ip -br link | awk '{print $1}' | sort)
+}
+
+main() {
+  local want_install='' quick=
+  while (($#)); do
+    case $1 in
+      --install) want_install=1 ;;
+      --quick) quick=--quick ;;
+      *) die "usage: prove.sh [--install] [--quick]" ;;
+    esac
+    shift
+  done
+  ((EUID == 0)) || die "run as root: it makes namespaces and images"
+  rm -rf "$DIR"
+  mkdir -p "$DIR"
+  : >"$RESULTS"
+  trap 'report; rm -rf "$DIR"' EXIT
+  cat /proc/self/mounts >"$DIR/mounts.before"
+  ip -br link | awk '{print $1}' | sort >"$DIR/links.before"
+
+  if [[ -n $want_install ]]; then must "install Vagrant, libvirt and QEMU" install; fi
+  must "find Vagrant, libvirt and QEMU" has_tools
+  must "make Plait's Debian package" make_package
+  must "build the box from Debian packages" build_box
+  "$HERE/private-libvirt.sh" "$DIR/state" "$HERE/prove-inside.sh" "$DIR" ${quick:+"$quick"} || true
+  step "nothing is left behind" nothing_is_left
+}
+
+main "$@"
