@@ -42,6 +42,8 @@ export interface DatapathOptions {
   readonly objectPath?: string;
   /** How programs are attached; what the kernel can do decides when left out. */
   readonly attach?: AttachMode;
+  /** Whether to use the kernel's DECAP_L3 flags; whether it has them decides when left out. */
+  readonly decapL3?: boolean;
 }
 
 /** IANA's port for VXLAN (RFC 7348 section 8). */
@@ -105,7 +107,7 @@ export class Datapath {
       port,
       devices,
       dropSamplesPerSecond,
-      decapL3: features.found.decapL3,
+      decapL3: options.decapL3 ?? features.found.decapL3,
     });
     const pinnedLinks = new PinnedLinks(pins, options.attach);
     const loaded = await loadOrAdopt(pins, pinnedLinks, programOptions, sizes, options.objectPath);

@@ -28,6 +28,7 @@ export interface TestContainer {
   ifindex: number;
   mac: string;
   ip4: string;
+  ip6: string;
 }
 
 /** The container with number n (1…250) of network VNI: 10.10.0.n and fd00:10::n. */
@@ -75,5 +76,5 @@ export async function addContainer(dp: Datapath, scratch: Scratch, n: number): P
   );
   dp.flood.apply([[VNI, [...(dp.flood.get(VNI) ?? []), { ifindex, slot }]]]);
   await dp.links.attach(host, ifindex);
-  return { netns, hostIfname: host, ifindex, mac, ip4 };
+  return { netns, hostIfname: host, ifindex, mac, ip4, ip6 };
 }

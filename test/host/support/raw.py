@@ -2,22 +2,22 @@
 #
 #     raw.py udp ADDRESS PORT HEX            one datagram
 #     raw.py frame DEVICE HEX [COUNT]        an Ethernet frame as it is
-#     raw.py gso DEVICE HEX SIZE START OFFSET [COUNT]
-#         a TCP aggregate to be cut into segments of SIZE bytes. Its checksum field, OFFSET bytes behind START, is
-#         pending. All but the first bytes of it are in pages, as virtio-net hands packets over.
+#     raw.py tap DEVICE                      makes a tap and has frames received by it, each with 14 linear bytes and
+#                                            the rest in pages, as virtio-net hands big packets over. Lines of standard
+#                                            input: "HEX KIND SIZE COUNT". KIND tcp4 or tcp6: an aggregate of segments
+#                                            of SIZE bytes; none: a plain packet. Its checksums are whole: with a
+#                                            pending one the kernel would pull the headers.
+import fcntl
+import os
 import socket
 import struct
+import subprocess
 import sys
 
-SOL_PACKET, PACKET_VNET_HDR = 263, 15
-NEEDS_CSUM, GSO_TCP4, GSO_TCP6 = 1, 1, 4
-
-
-def device_socket(device):
-    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
-    sock.bind((device, 0))
-    return sock
+TUNSETIFF = 0x400454CA
+IFF_TAP, IFF_NAPI, IFF_NAPI_FRAGS, IFF_NO_PI, IFF_VNET_HDR = 0x2, 0x10, 0x20, 0x1000, 0x4000
+GSO = {"none": 0, "tcp4": 1, "tcp6": 4}
+LINEAR, PAGE = 14, 4096
 
 
 def udp(address, port, data):
@@ -26,20 +26,27 @@ def udp(address, port, data):
 
 
 def frame(device, data, count="1"):
-    sock = device_socket(device)
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+    sock.bind((device, 0))
     for _ in range(int(count)):
         sock.send(bytes.fromhex(data))
 
 
-def gso(device, data, size, start, offset, count="1"):
-    sock = device_socket(device)
-    sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
-    packet = bytes.fromhex(data)
-    kind = GSO_TCP6 if packet[12:14] == b"\x86\xdd" else GSO_TCP4
-    # The length of the headers is a hint; the kernel makes as many bytes linear as it says.
-    header = struct.pack("=BBHHHH", NEEDS_CSUM, kind, 14, int(size), int(start), int(offset))
-    for _ in range(int(count)):
-        sock.send(header + packet)
+def tap(device):
+    file = os.open("/dev/net/tun", os.O_RDWR)
+    flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_NAPI | IFF_NAPI_FRAGS
+    fcntl.ioctl(file, TUNSETIFF, struct.pack("16sH22x", device.encode(), flags))
+    subprocess.run(["ethtool", "-K", device, "gro", "off"], check=True)  # it would pull the headers together
+    print("ready", flush=True)
+    for line in sys.stdin:
+        data, kind, size, count = line.split()
+        packet = bytes.fromhex(data)
+        header = struct.pack("=BBHHHH", 0, GSO[kind], 0, int(size), 0, 0)
+        pages = [packet[at : at + PAGE] for at in range(LINEAR, len(packet), PAGE)]
+        for _ in range(int(count)):
+            os.writev(file, [header, packet[:LINEAR], *pages])
+        print("sent", flush=True)
 
 
-{"udp": udp, "frame": frame, "gso": gso}[sys.argv[1]](*sys.argv[2:])
+{"udp": udp, "frame": frame, "tap": tap}[sys.argv[1]](*sys.argv[2:])
