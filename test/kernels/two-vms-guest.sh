@@ -62,7 +62,17 @@ api() {
 }
 
 # attach N: the container c<N> as endpoint web<N>.
+# An emulated machine may be too slow for etcd's patience once.
 attach() {
+  local tries
+  for tries in {1..3}; do
+    attach_once "$1" && return
+    sleep 1
+  done
+  die "no success in $tries tries"
+}
+
+attach_once() {
   api POST /v1/endpoints "{\"network\":\"app\",\"name\":\"web$1\",\"netns\":\"/run/netns/c$1\",\"ip\":[\"10.10.0.1$1\",\"fd10:10::1$1\"]}"
 }
 
