@@ -161,6 +161,15 @@ test('leaves inner packets that are too short for adjust_room to the kernel', ()
   assertPassed(old.run('from_underlay', over6(innerArp)), over6(innerArp), 'ARP over IPv6');
 });
 
+test('leaves inner packets without their whole IP header to the kernel, untouched, over the other family', () => {
+  const short6 = eth(alice.mac, carol.mac, 'ipv6', Buffer.from([0x60, ...Buffer.alloc(30)]));
+  const short4 = eth(alice.mac, carol.mac, 'ipv4', Buffer.from([0x45, ...Buffer.alloc(15)]));
+  for (const programs of [datapath, old]) {
+    assertPassed(programs.run('from_underlay', over4(short6)), over4(short6), 'IPv6 over IPv4');
+    assertPassed(programs.run('from_underlay', over6(short4)), over6(short4), 'IPv4 over IPv6');
+  }
+});
+
 const notOurs = [
   { what: 'another UDP port', frame: over4(inner4, { port: 4790 }) },
   { what: 'another UDP port over IPv6', frame: over6(inner4, { port: 4790 }) },
