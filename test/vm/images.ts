@@ -3,7 +3,7 @@
 
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cp, mkdir, mkdtemp, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, utimes } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -12,6 +12,7 @@ const TOP = join(import.meta.dirname, '..', '..', '..');
 const IMAGE = join(TOP, 'vagrant', 'box', 'image.sh');
 const GUEST = join(TOP, 'test', 'vm', 'guest');
 const GUEST_FILES = ['plait-vm-agent', 'plait-vm-init', 'plait-vm-agent.service'];
+const UNUSED_MS = 14 * 24 * 3600 * 1000;
 const execute = promisify(execFile);
 
 export interface Kernel {
@@ -56,9 +57,13 @@ export async function rootDisk(options: RootOptions): Promise<string> {
   for (const name of GUEST_FILES) inputs.update(await readFile(join(GUEST, name)));
   const directory = join(cacheDirectory(), 'disks');
   const disk = join(directory, `${kernel.version}-${inputs.digest('hex').slice(0, 12)}.raw`);
-  if (await exists(disk)) return disk;
-
   await mkdir(directory, { recursive: true });
+  await forgetUnused(directory);
+  if (await exists(disk)) {
+    await utimes(disk, new Date(), new Date());
+    return disk;
+  }
+
   const overlay = await mkdtemp(join(tmpdir(), 'plait-overlay-'));
   try {
     await fillOverlay(overlay, systemd);
@@ -69,6 +74,15 @@ export async function rootDisk(options: RootOptions): Promise<string> {
     await rm(overlay, { recursive: true });
   }
   return disk;
+}
+
+/** A new kernel or a changed list of packages makes a new disk, and nobody asks for the old one again. */
+async function forgetUnused(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name);
+    const used = await stat(path).catch(() => undefined); // gone when it was another's unfinished one
+    if (used && Date.now() - used.mtimeMs > UNUSED_MS) await rm(path, { force: true });
+  }
 }
 
 async function fillOverlay(overlay: string, systemd: boolean): Promise<void> {
