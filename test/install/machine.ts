@@ -115,7 +115,7 @@ function mac(name: string, nic: number): string {
 function setup({ name, address }: MachineOptions): string {
   return `
     set -e
-    echo ${name} >/etc/hostname; hostname ${name}; echo "127.0.1.1 ${name}" >>/etc/hosts
+    echo ${name} >/etc/hostname; hostname ${name}; printf '127.0.0.1 localhost\\n127.0.1.1 ${name}\\n::1 localhost\\n' >/etc/hosts
     printf '[Match]\\nMACAddress=${mac(name, 1)}\\n[Network]\\nDHCP=ipv4\\n' >/etc/systemd/network/10-outside.network
     printf '[Match]\\nMACAddress=${mac(name, 2)}\\n[Network]\\nAddress=${address}/24\\nLinkLocalAddressing=no\\n' \\
       >/etc/systemd/network/10-underlay.network
