@@ -6,27 +6,31 @@ import type { Step } from './two-vms-steps.js';
 import { assertFast, pingAll, tcpBothWays } from './two-vms-traffic.js';
 
 const INTERVAL_S = 0.008; // 125 packets a second each way
-const END_PING =
-  'kill -INT $(</run/ping.pid); while kill -0 $(</run/ping.pid) 2>/dev/null; do sleep 0.02; done';
 
-/** Pings all the while; every packet must come back. Returns how many those were. */
-async function losingNothing(pair: Pair, action: () => Promise<unknown>): Promise<number> {
+interface Pinged {
+  sent: number;
+  received: number;
+}
+
+async function pinging(pair: Pair, action: () => Promise<unknown>): Promise<Pinged> {
   const { one, two } = pair;
-  await one.sh(
-    `inside ping -n -q -i ${INTERVAL_S} ${two.address(4)} >/run/ping 2>&1 </dev/null & echo $! >/run/ping.pid`,
-  );
+  await one.sh(`start_ping ${two.address(4)} ${INTERVAL_S}`);
+  let said = '';
   try {
     await action();
   } finally {
-    await one.sh(
-      'kill -INT $(</run/ping.pid); while kill -0 $(</run/ping.pid) 2>/dev/null; do sleep 0.02; done',
-    );
+    said = await one.sh('end_ping');
   }
-  const said = await one.sh('cat /run/ping');
   const [, sent = '0', received = '0'] = /(\d+) packets transmitted, (\d+) received/.exec(said) ?? [];
-  // The last one may be on its way when ping is told to end.
-  assert.ok(Number(sent) > 100 && Number(sent) - Number(received) <= 1, said);
-  return Number(received);
+  assert.ok(Number(sent) > 100, said);
+  return { sent: Number(sent), received: Number(received) };
+}
+
+/** Every packet must come back; only the last may still be on its way. Returns how many those were. */
+async function losingNothing(pair: Pair, action: () => Promise<unknown>): Promise<number> {
+  const { sent, received } = await pinging(pair, action);
+  assert.ok(sent - received <= 1, `${received} of ${sent}`);
+  return received;
 }
 
 /** Programs and the places where they are attached, as the kernel tells. */
@@ -69,7 +73,7 @@ async function withXdp(guest: Guest, action: () => Promise<unknown>): Promise<nu
 async function nativeXdp(pair: Pair, guest: Guest): Promise<string> {
   let counted = 0;
   let grown: Counters = {};
-  await losingLittle(pair, async () => {
+  const { sent, received } = await pinging(pair, async () => {
     counted = await withXdp(guest, async () => {
       grown = await guest.growth(async () => {
         await pingAll(pair);
@@ -77,6 +81,8 @@ async function nativeXdp(pair: Pair, guest: Guest): Promise<string> {
       });
     });
   });
+  // Attaching and detaching resets the NIC's queues: what is in them then is lost, whoever's it is.
+  assert.ok(received > 0.8 * sent, `${received} of ${sent}`);
   assertFast(grown);
   assert.ok(counted > 200, `${counted} packets met the XDP program`);
   await pingAll(pair);
@@ -104,21 +110,6 @@ async function foreignFilter(pair: Pair): Promise<void> {
   } finally {
     await one.sh(mode === 'tcx' ? 'tc qdisc del dev eth0 clsact' : 'tc filter del dev eth0 ingress pref 100');
   }
-}
-
-/** Attaching and detaching XDP resets the NIC's queues: what is in them is lost, whoever's it is. */
-async function losingLittle(pair: Pair, action: () => Promise<unknown>): Promise<void> {
-  await pair.one.sh(
-    `inside ping -n -q -i ${INTERVAL_S} ${pair.two.address(4)} >/run/ping 2>&1 </dev/null & echo $! >/run/ping.pid`,
-  );
-  try {
-    await action();
-  } finally {
-    await pair.one.sh(END_PING);
-  }
-  const [, sent = '0', received = '0'] =
-    /(\d+) packets transmitted, (\d+) received/.exec(await pair.one.sh('cat /run/ping')) ?? [];
-  assert.ok(Number(received) > 0.8 * Number(sent), `${received} of ${sent}`);
 }
 
 export const FAULT_STEPS: readonly Step[] = [

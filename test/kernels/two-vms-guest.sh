@@ -136,6 +136,19 @@ wait_listening() {
   die "nothing listens at port $1 after $tries tries"
 }
 
+# start_ping ADDRESS INTERVAL, end_ping: all the while something else happens. By nsenter itself and no function, so that
+# its pid is ping's.
+start_ping() {
+  nsenter --net="$(echo /run/netns/c?)" ping -n -q -i "$2" "$1" >/run/ping 2>&1 </dev/null &
+  echo $! >/run/ping.pid
+}
+
+end_ping() {
+  kill -INT "$(</run/ping.pid)"
+  while kill -0 "$(</run/ping.pid)" 2>/dev/null; do sleep 0.02; done
+  cat /run/ping
+}
+
 # start_xdp DEVICE, end_xdp: a program that passes and counts; what became of it is in /run/xdp.
 start_xdp() {
   rm -f /run/xdp.end
