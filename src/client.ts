@@ -6,9 +6,10 @@ import { type IncomingMessage, request } from 'node:http';
 import { createInterface } from 'node:readline';
 import type { ErrorAnswer } from './model/api.js';
 import { PlaitError } from './model/errors.js';
+import { patience } from './patience.js';
 
 /** In milliseconds. An attach that waits for etcd gives up long before. */
-const ANSWER_TIMEOUT = 60_000;
+const ANSWER_TIMEOUT = patience(60_000);
 
 type Method = 'GET' | 'POST' | 'DELETE';
 

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { StoreUnavailable } from '../model/errors.js';
 import type { Endpoint, Network, Node } from '../model/records.js';
 import type { ClusterView } from '../model/view.js';
+import { patience } from '../patience.js';
 import type { Follower } from '../store/follow.js';
 import type { Store } from '../store/store.js';
 import { followAlive, followEndpoints, followNetworks, followNodes } from '../store/watch.js';
@@ -164,7 +165,7 @@ export class ClusterWatch {
   async #synced(network: string): Promise<void> {
     const interest = this.#interests.get(network);
     if (interest === undefined || interest.synced) return;
-    const { timeoutMs = 3000, health, store } = this.#options;
+    const { timeoutMs = patience(3000), health, store } = this.#options;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       const reason = () => health.error ?? `reach etcd at ${store.where}: no answer in time`;

@@ -1,10 +1,11 @@
 /* What the wire carries: tcpdump writes it down, tshark says what it is. Neither knows anything of us. */
 import path from 'node:path';
 import { run } from '../net/run.js';
+import { patience } from '../patience.js';
 import type { Job } from './exec.js';
 import type { Lab } from './lab.js';
 import { stateDir } from './topology.js';
-import { patience, waitFor } from './wait.js';
+import { waitFor } from './wait.js';
 
 export interface CaptureOptions {
   member: string;

@@ -8,6 +8,7 @@ import { AgentClient } from '../client.js';
 import { InvalidInput, NotFound, PlaitError } from '../model/errors.js';
 import { pathsFor } from '../model/paths.js';
 import { run } from '../net/run.js';
+import { patience } from '../patience.js';
 import { ExecFailed, type Invocation, inContainer, Job, type Outcome, onHost } from './exec.js';
 import { type Daemon, isRunning, signal, startDaemon, stopDaemon } from './processes.js';
 import { agentCommand, CLI, etcdCommand, etcdHealthCommand } from './programs.js';
@@ -24,7 +25,7 @@ import {
   stateDir,
 } from './topology.js';
 import { buildContainer, buildUnderlay, namespacesOf, removeUnderlay } from './underlay.js';
-import { patience, waitFor } from './wait.js';
+import { waitFor } from './wait.js';
 
 export interface LabOptions {
   name?: string;

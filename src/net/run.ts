@@ -4,6 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { PlaitError } from '../model/errors.js';
+import { patience } from '../patience.js';
 
 export interface RunOptions {
   /** What is being done, as "verb object": the start of the error message. */
@@ -31,7 +32,7 @@ export class CommandFailed extends PlaitError {
   }
 }
 
-const DEFAULT_TIMEOUT = 10_000;
+const DEFAULT_TIMEOUT = patience(10_000);
 const MAX_OUTPUT = 64 * 1024 * 1024;
 
 /** Runs the program to its end and returns its standard output. */

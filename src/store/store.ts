@@ -9,6 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as etcd3 from 'etcd3';
 import { InvalidInput } from '../model/errors.js';
+import { patience } from '../patience.js';
 import { asPlaitError, isUnavailable } from './failures.js';
 import { endOf } from './operations.js';
 
@@ -35,7 +36,7 @@ export interface Listing {
 
 const PAGE = 1000;
 const RETRY_DELAY_MS = 100;
-const DEFAULT_TIMEOUT_MS = 3000;
+const DEFAULT_TIMEOUT_MS = patience(3000);
 
 /**
  * A dead peer is noticed within 15 s even by an idle watch. Reconnecting is gRPC's business; it must not back off
@@ -43,7 +44,7 @@ const DEFAULT_TIMEOUT_MS = 3000;
  */
 const CHANNEL_OPTIONS = {
   'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.keepalive_timeout_ms': patience(5_000),
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 1_000,

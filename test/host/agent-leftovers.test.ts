@@ -6,13 +6,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import type { Lab } from '../../src/lab/lab.js';
-import { patience, waitFor } from '../../src/lab/wait.js';
+import { waitFor } from '../../src/lab/wait.js';
 import type {
   EndpointAnswer,
   EndpointChangeAnswer,
   RemovedAnswer,
   StatusAnswer,
 } from '../../src/model/api.js';
+import { patience } from '../../src/patience.js';
 import { attach, reach } from './support/containers.js';
 import { etcdKeys, footprint } from './support/footprint.js';
 import { scenarios } from './support/scenarios.js';

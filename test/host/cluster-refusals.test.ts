@@ -3,7 +3,8 @@
 
 import * as assert from 'uvu/assert';
 import type { Lab } from '../../src/lab/lab.js';
-import { patience, waitFor } from '../../src/lab/wait.js';
+import { waitFor } from '../../src/lab/wait.js';
+import { patience } from '../../src/patience.js';
 import { attach } from './support/containers.js';
 import { scenarios } from './support/scenarios.js';
 

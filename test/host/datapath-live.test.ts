@@ -7,7 +7,7 @@ import { BpfLink, BpfProgram, interfaceIndex } from 'libbpf-ts-bindings';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Datapath } from '../../src/datapath/datapath.js';
-import { patience } from '../../src/lab/wait.js';
+import { patience } from '../../src/patience.js';
 import { addContainer, makeUnderlay, optionsIn, type TestContainer, VNI } from './support/node.js';
 import { enterOwnNamespace, Scratch, sh, shIn } from './support/own-namespace.js';
 

@@ -5,8 +5,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Datapath } from '../../src/datapath/datapath.js';
-import { patience } from '../../src/lab/wait.js';
 import { parseIp, parseMac, toAddr } from '../../src/model/addresses.js';
+import { patience } from '../../src/patience.js';
 import { makeUnderlay, optionsIn } from './support/node.js';
 import { enterOwnNamespace, json, Scratch, sh } from './support/own-namespace.js';
 

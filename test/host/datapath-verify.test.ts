@@ -10,8 +10,8 @@ import * as assert from 'uvu/assert';
 import { Datapath } from '../../src/datapath/datapath.js';
 import type { DropSample } from '../../src/datapath/drops.js';
 import type { DesiredState } from '../../src/datapath/verify.js';
-import { patience } from '../../src/lab/wait.js';
 import type { DifferenceAnswer } from '../../src/model/api.js';
+import { patience } from '../../src/patience.js';
 import { addContainer, makeUnderlay, optionsIn, type TestContainer, VNI } from './support/node.js';
 import { enterOwnNamespace, Scratch, sh, shIn } from './support/own-namespace.js';
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { patience } from '../../src/lab/wait.js';
+import { patience } from '../../src/patience.js';
 
 const START_MS = 10_000;
 

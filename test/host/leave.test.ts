@@ -1,4 +1,4 @@
-// timeout: 300 s
+// timeout: 600 s
 
 // A host leaves the cluster: nothing of Plait is left on it, and nothing of it in etcd. k1 is a host of the lab on which
 // no agent was ever started, so that what it was before is known; n1 is the rest of the cluster.

@@ -10,10 +10,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { patience } from '../../src/lab/wait.js';
 import { defaultAddress } from '../../src/net/default-address.js';
 import { followNetwork } from '../../src/net/monitor.js';
 import { findUnderlay, hostPrefixes, nextHops } from '../../src/net/underlay.js';
+import { patience } from '../../src/patience.js';
 import { enterOwnNamespace, json, sh } from './support/own-namespace.js';
 
 enterOwnNamespace(import.meta.url);

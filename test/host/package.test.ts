@@ -1,4 +1,4 @@
-// timeout: 300 s
+// timeout: 600 s
 
 // What `npm run pack` makes, from the inside: what is in it, and that each of the two works on its own, away from the
 // checkout. The tgz is installed by npm without a registry, the Debian package is unpacked where it does not belong.

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { patience } from '../../src/lab/wait.js';
+import { patience } from '../../src/patience.js';
 import type { Marker } from './leaks.js';
 
 const DEFAULT_TIMEOUT_S = 120;
