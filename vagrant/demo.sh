@@ -93,8 +93,8 @@ show_wire() {
 # Three ways between the same two machines, in turns: their own addresses, the kernel's vxlan + bridge, Plait.
 compare() {
   local near=${NODES[0]} far=${NODES[1]} script=/usr/local/lib/plait-testbed/compare.sh near_address far_address
-  near_address=$(on "$near" "plait status --json | jq -r .underlay.address")
-  far_address=$(on "$far" "plait status --json | jq -r .underlay.address")
+  near_address=$(on "$near" "plait status --json | jq -r .node.vtep")
+  far_address=$(on "$far" "plait status --json | jq -r .node.vtep")
   COMPARED=("$near" "$far")
   on "$near" "$script build 1 $near_address $far_address"
   on "$far" "$script build 2 $far_address $near_address"

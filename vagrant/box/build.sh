@@ -73,6 +73,7 @@ quieten() {
   for unit in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer dpkg-db-backup.timer e2scrub_reap.service; do
     ln -s /dev/null "$OVERLAY/etc/systemd/system/$unit"
   done
+  put 644 etc/dpkg/dpkg.cfg.d/testbed <<<force-unsafe-io
   put 644 etc/ssh/sshd_config.d/testbed.conf <<<$'UseDNS no\nGSSAPIAuthentication no'
 }
 

@@ -18,7 +18,15 @@ die() {
 enter() {
   ((EUID == 0)) || die "run as root: it makes namespaces and bridges"
   command -v libvirtd >/dev/null || die "find libvirtd: install libvirt-daemon-system"
-  exec unshare --mount --propagation private --net --pid --fork --kill-child --mount-proc "${BASH_SOURCE[0]}" --inside "$@"
+  # unshare ignores the signals that end a shell, so it is killed, and by that its child, the first of the PID namespace.
+  setpriv --pdeathsig KILL unshare --mount --propagation private --net --pid --fork --kill-child --mount-proc \
+    "${BASH_SOURCE[0]}" --inside "$@" &
+  local unshare=$! code=0
+  # shellcheck disable=SC2064 # that of now
+  trap "kill -KILL $unshare 2>/dev/null || true" EXIT
+  trap 'exit 130' INT TERM
+  wait "$unshare" || code=$?
+  exit "$code"
 }
 
 # What the system's libvirt keeps is copied, so that its files are as it expects them, and covered.
@@ -54,8 +62,8 @@ CONF
 # virtlogd first: libvirtd asks for it when it starts a machine.
 start_daemons() {
   local state=$1 tries
-  virtlogd >"$state/virtlogd.log" 2>&1 &
-  libvirtd >"$state/libvirtd.log" 2>&1 &
+  virtlogd --pid-file /run/libvirt/virtlogd.pid >"$state/virtlogd.log" 2>&1 &
+  libvirtd --pid-file /run/libvirt/libvirtd.pid >"$state/libvirtd.log" 2>&1 &
   for ((tries = 0; tries < 100; tries++)); do
     if virsh -q -c qemu:///system list >/dev/null 2>&1; then return; fi
     sleep 0.2

@@ -62,7 +62,7 @@ refuses() {
   done
 }
 
-ready_nodes() { on "$1" "sudo plait status --json" | tr -d ' \n' | sed -n 's/.*"ready":\([0-9]*\).*/\1/p'; }
+ready_nodes() { on "$1" "sudo plait status --json | jq .nodes.ready"; }
 sees_all() { [[ $(ready_nodes "$1") == "${#NODES[@]}" ]]; }
 
 three_nodes() {

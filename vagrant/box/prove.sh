@@ -50,20 +50,29 @@ newest_package() { find "$TOP/dist/package" -name 'plait_*_amd64.deb' -printf '%
 
 build_box() { PLAIT_CACHE=${PLAIT_CACHE:-$DIR/cache} "$HERE/build.sh" --no-add --out "$DIR/bookworm.box"; }
 
-# Whatever the run has started knows its directory by its environment.
+# Whatever the run has started knows its directory by its environment or its arguments.
 leftovers() {
-  local file
-  for file in /proc/[0-9]*/environ; do
-    if tr '\0' '\n' <"$file" 2>/dev/null | grep -q "^VAGRANT_HOME=$DIR/"; then tr '\0' ' ' <"${file%environ}cmdline"; fi
+  local process text
+  for process in /proc/[0-9]*; do
+    if [[ $process == /proc/$$ || $process == /proc/$BASHPID ]]; then continue; fi
+    text=$(cat "$process/environ" "$process/cmdline" 2>/dev/null | tr '\0' ' ') || true
+    if [[ $text == *"$DIR/state"* ]]; then echo "process ${process#/proc/}: $text"; fi
   done
 }
 
+# Processes of this run, mounts of its directory or over libvirt's, and the network devices that libvirt makes.
 nothing_is_left() {
   local left
-  left=$(leftovers)
-  [[ -z $left ]] || { echo "processes: $left" && return 1; }
-  diff <(sort "$DIR/mounts.before") <(sort /proc/self/mounts)
-  diff "$DIR/links.before" <(ip -br link | awk '{print $1}' | sort)
+  left=$(
+    leftovers
+    grep -E " $DIR| /(etc|var/lib|var/log|var/cache|run)/libvirt " /proc/self/mounts || true
+    ip -br link | grep -E '^(virbr|vnet)' || true
+  )
+  if [[ -n $left ]]; then
+    echo "$left"
+    return 1
+  fi
+  echo "no process, no mount, no device"
 }
 
 main() {
@@ -81,14 +90,15 @@ main() {
   mkdir -p "$DIR"
   : >"$RESULTS"
   trap 'report; rm -rf "$DIR"' EXIT
-  cat /proc/self/mounts >"$DIR/mounts.before"
-  ip -br link | awk '{print $1}' | sort >"$DIR/links.before"
+  trap 'kill ${INSIDE:+"$INSIDE"} 2>/dev/null || true; exit 130' INT TERM
 
   if [[ -n $want_install ]]; then must "install Vagrant, libvirt and QEMU" install; fi
   must "find Vagrant, libvirt and QEMU" has_tools
   must "make Plait's Debian package" make_package
   must "build the box from Debian packages" build_box
-  "$HERE/private-libvirt.sh" "$DIR/state" "$HERE/prove-inside.sh" "$DIR" ${quick:+"$quick"} || true
+  "$HERE/private-libvirt.sh" "$DIR/state" "$HERE/prove-inside.sh" "$DIR" ${quick:+"$quick"} &
+  INSIDE=$!
+  wait "$INSIDE" || true
   step "nothing is left behind" nothing_is_left
 }
 
