@@ -22,7 +22,7 @@ run() {
 # Without the table of each machine's hardware, and without a bar of progress.
 vagrant_run() {
   printf '$ vagrant %s\n' "$*"
-  vagrant --no-tty "$@" 2>&1 | grep -v '^==> node[0-9]*:  -- '
+  vagrant --no-tty "$@" 2>&1 | grep --line-buffered -v '^==> node[0-9]*:  -- '
 }
 
 on() {

@@ -16,7 +16,8 @@ module PlaitTestbed
     FIRST_ADDRESS = 11
     MAX_NODES = 64
 
-    attr_reader :driver, :nodes, :box, :cpus, :memory, :queues
+    # package: the operator's own, or nil.
+    attr_reader :driver, :nodes, :box, :cpus, :memory, :queues, :package
 
     def self.read(env)
       new(env)
@@ -31,6 +32,7 @@ module PlaitTestbed
       @queues = number('PLAIT_QUEUES', 1..256, 2 * @cpus)
       @docker = choice('PLAIT_DOCKER', %w[0 1]) == '1'
       @underlay = underlay_prefix
+      @package = file('PLAIT_DEB')
       @box = text('PLAIT_BOX') || (emulated? ? 'plait/bookworm' : 'debian/bookworm64')
     end
 
@@ -59,14 +61,6 @@ module PlaitTestbed
       @driver == 'qemu'
     end
 
-    # The operator's own package, or nil.
-    def package
-      path = text('PLAIT_DEB')
-      return path if path.nil? || File.file?(path)
-
-      raise WrongSetting, "PLAIT_DEB=#{path}: there is no such file."
-    end
-
     def address(number)
       "#{@underlay}#{FIRST_ADDRESS + number - 1}"
     end
@@ -88,6 +82,13 @@ module PlaitTestbed
     def text(name)
       value = @env[name].to_s.strip
       value unless value.empty?
+    end
+
+    def file(name)
+      path = text(name)
+      return path if path.nil? || File.file?(path)
+
+      raise WrongSetting, "#{name}=#{path}: there is no such file."
     end
 
     def choice(name, allowed)
