@@ -1,6 +1,6 @@
 // kernels: every
 
-// What a restarted agent finds and what it replaces, while two containers talk. The oracle is bpftool.
+// What a restarted agent finds and what it replaces, while two containers talk. The oracles are bpftool and tc.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,6 +10,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Datapath } from '../../src/datapath/datapath.js';
 import { purge } from '../../src/datapath/purge.js';
+import { shownLink } from './support/links.js';
 import { addContainer, makeUnderlay, optionsIn, type TestContainer, VNI } from './support/node.js';
 import { enterOwnNamespace, json, Scratch, sh, shIn } from './support/own-namespace.js';
 
@@ -36,35 +37,46 @@ test.after(() => {
 
 interface Running {
   programs: Record<string, number>;
-  links: Record<string, number>;
+  /** The place of each. */
+  links: Record<string, string>;
   maps: Record<string, number>;
 }
 
-/** Kernel ids of everything pinned, by name. */
+/** What the kernel calls everything that is pinned, by name. */
 function running(): Running {
-  const ids = (kind: string, directory: string): Record<string, number> =>
+  const pinned = <T>(directory: string, identity: (path: string) => T): Record<string, T> =>
     Object.fromEntries(
-      readdirSync(`${options.bpf}/${directory}`).map((name) => {
-        const shown = json<{ id: number }>(
-          sh(`bpftool -j ${kind} show pinned ${options.bpf}/${directory}/${name}`),
-        );
-        return [name, shown.id];
-      }),
+      readdirSync(`${options.bpf}/${directory}`).map((name) => [
+        name,
+        identity(`${options.bpf}/${directory}/${name}`),
+      ]),
     );
-  return { programs: ids('prog', 'progs'), links: ids('link', 'links'), maps: ids('map', 'maps') };
+  const idOf = (kind: string) => (path: string) =>
+    json<{ id: number }>(sh(`bpftool -j ${kind} show pinned ${path}`)).id;
+  return {
+    programs: pinned('progs', idOf('prog')),
+    links: pinned('links', (path) => shownLink(path).place),
+    maps: pinned('maps', idOf('map')),
+  };
 }
 
 /** Pings while `action` runs and for a while after; returns how many of how many were answered. */
 async function pingDuring(action: () => Promise<void>): Promise<{ sent: number; lost: number }> {
-  const argv = [`--net=${one.netns}`, 'ping', '-n', '-q', '-i', '0.002', '-w', '3', two.ip4];
+  const argv = [`--net=${one.netns}`, 'ping', '-n', '-q', '-i', '0.002', two.ip4];
   const ping = spawn('nsenter', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const closed = once(ping, 'close');
   let output = '';
   ping.stdout.on('data', (text: Buffer) => {
     output += text;
   });
-  await sleep(500);
-  await action();
-  await once(ping, 'close');
+  try {
+    await sleep(500);
+    await action();
+    await sleep(1000);
+  } finally {
+    ping.kill('SIGINT');
+    await closed;
+  }
   const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(output) ?? [];
   return { sent: Number(sent), lost: Number(sent) - Number(received) };
 }
@@ -102,10 +114,8 @@ test('other options: new programs in the same links over the same maps, and no p
   assert.equal(after.links, before.links);
   assert.is(after.maps.fdb, before.maps.fdb);
   for (const [name, id] of Object.entries(before.programs)) assert.is.not(after.programs[name], id, name);
-  const link = json<{ prog_id: number }>(
-    sh(`bpftool -j link show pinned ${options.bpf}/links/${one.hostIfname}`),
-  );
-  assert.is(link.prog_id, after.programs.from_container);
+  const { programId } = shownLink(`${options.bpf}/links/${one.hostIfname}`);
+  assert.is(programId, after.programs.from_container);
 });
 
 test('another size: the map is a new one with the same rows, and no packet is lost', async () => {
