@@ -82,7 +82,9 @@ test('attaching and detaching do not hold up the event loop', async () => {
   console.log(
     `attach: ${took.toFixed(1)} ms; blocked by attach, detach: ${blocked.map((ms) => ms.toFixed(1))} ms`,
   );
-  assert.ok(Math.max(...blocked) < took / 2, `blocked for ${blocked} ms; attaching took ${took} ms`);
+  // Most of it is the kernel's wait. Where our own work is slow, on an emulated processor, the wait is the lesser part.
+  const allowed = Math.max(took / 2, patience(4));
+  assert.ok(Math.max(...blocked) < allowed, `blocked for ${blocked} ms; attaching took ${took} ms`);
 });
 
 test("the host's own multicast is no drop", async () => {
