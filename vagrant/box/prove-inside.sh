@@ -101,22 +101,26 @@ reach_each_other() {
   echo "all containers answer each other by name"
 }
 
-# Counted traffic between web1 and web2, in both directions, until it is told to stop.
+# Counted traffic between web1 and web2, in both directions, in batches until it is told to stop: a batch waits for its
+# last answers, so that what is on its way is not taken for lost.
 start_traffic() {
-  on node1 "sudo systemd-run -q --unit traffic ip netns exec web1 ping -n -q -i 0.02 web2"
-  on node2 "sudo systemd-run -q --unit traffic ip netns exec web2 ping -n -q -i 0.02 web1"
+  local pair
+  for pair in "1 2" "2 1"; do
+    on "node${pair% *}" "sudo rm -f /run/traffic.stop /run/traffic
+      sudo systemd-run -q --collect --unit traffic -p StandardOutput=file:/run/traffic sh -c '
+        until [ -e /run/traffic.stop ]; do ip netns exec web${pair% *} ping -n -q -i 0.02 -c 250 web${pair#* }; done'"
+  done
 }
 
 stop_traffic() {
-  local node lines sent received
+  local node count
   for node in node1 node2; do
-    on "$node" "sudo systemctl kill -s INT traffic" || true
-    wait_until 20 on "$node" "! systemctl is-active -q traffic"
-    lines=$(on "$node" "sudo journalctl -q -o cat -u traffic")
-    sent=$(sed -n 's/^\([0-9]*\) packets transmitted.*/\1/p' <<<"$lines" | tail -n 1)
-    received=$(sed -n 's/.* \([0-9]*\) received.*/\1/p' <<<"$lines" | tail -n 1)
-    echo "$node: $sent sent, $received answered"
-    ((sent > 100 && sent == received)) || return 1
+    on "$node" "sudo touch /run/traffic.stop"
+    wait_until 120 on "$node" "! systemctl is-active -q traffic"
+    count=$(on "$node" "sudo cat /run/traffic" | sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' |
+      awk '{sent += $1; received += $2} END {print sent, received}')
+    echo "$node: ${count% *} sent, ${count#* } answered"
+    ((${count% *} >= 250 && ${count% *} == ${count#* }))
   done
 }
 
