@@ -214,7 +214,11 @@ test('a change of a flood list does not wait for the kernel', () => {
   const swapped = time((n) => dp.flood.apply([[5000 + n, members(4)]]));
   const written = time((n) => dp.flood.apply([[5000, [...members(4), member(100, n)]]]));
   console.log(`flood list: new array ${swapped.toFixed(2)} ms, in place ${written.toFixed(3)} ms (median)`);
-  assert.ok(written < Math.max(0.5, swapped / 4), `${written} ms in place, ${swapped} ms for a new array`);
+  // One processor has no grace period to wait for, so a new array may cost nothing more there.
+  assert.ok(
+    written < Math.max(patience(0.5), swapped / 4),
+    `${written} ms in place, ${swapped} ms for a new array`,
+  );
   dp.flood.replace([]);
 });
 

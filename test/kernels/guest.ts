@@ -7,7 +7,7 @@ import type { Kernel } from '../vm/images.js';
 import { Vm, type VmOptions } from '../vm/vm.js';
 
 /** How much slower than on the machine itself things may be; see README. */
-const TIME_FACTOR = 15;
+const TIME_FACTOR = 20;
 const MEMORY_MB = 1200;
 
 /** Of the tests; iproute2 and the like are of Debian 12, as on the nodes. */
