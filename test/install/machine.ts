@@ -26,7 +26,7 @@ export interface MachineOptions {
 }
 
 const MEMORY_MB = 700;
-const LIMIT_S = 1500;
+const LIMIT_S = 2700;
 
 export class Machine {
   #vm: Vm;
