@@ -140,9 +140,9 @@ run() {
   done
   shift $((OPTIND - 1))
   (($#)) || die "run: name at least one way, NAME=NETNS=ADDRESS"
-  local ways=("$@") figures
-  figures=$(mktemp)
-  trap 'rm -f "$figures"' RETURN
+  local ways=("$@")
+  figures=$(mktemp) # for the trap, which runs outside
+  trap 'rm -f "$figures"' EXIT
   all_figures "$repetitions" "$seconds" "$workloads" | tee "$figures"
   summary "${ways[-1]%%=*}" <"$figures"
 }
