@@ -57,7 +57,10 @@ api() {
   local answer
   answer=$(curl -s --show-error -w '\n%{http_code}' --unix-socket "$SOCKET" -X "$1" ${3:+-H 'content-type: application/json' -d "$3"} "http://plait$2") ||
     return 1
-  [[ ${answer##*$'\n'} == 2* ]] || die "$1 $2: ${answer%$'\n'*}"
+  if [[ ${answer##*$'\n'} != 2* ]]; then
+    printf '%s\n' "$1 $2: ${answer%$'\n'*}" >&2
+    return 1
+  fi
   printf '%s\n' "${answer%$'\n'*}"
 }
 
