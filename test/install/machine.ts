@@ -4,6 +4,7 @@
 
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Kernel } from '../vm/images.js';
 import { Vm } from '../vm/vm.js';
@@ -27,6 +28,7 @@ export interface MachineOptions {
 
 const MEMORY_MB = 700;
 const LIMIT_S = 2700;
+const PAUSE_MS = 3000;
 
 export class Machine {
   #vm: Vm;
@@ -61,8 +63,8 @@ export class Machine {
     return this.#vm.sh(`export HOME=/root; cd /root\n${script}`);
   }
 
-  /** Runs it until it succeeds; it is given a minute of these slow machines' time. */
-  async until(script: string, seconds = 60): Promise<string> {
+  /** Runs it until it succeeds, with pauses: what is asked costs the machine more than what is waited for. */
+  async until(script: string, seconds = 300): Promise<string> {
     const deadline = Date.now() + seconds * 1000;
     for (;;) {
       const result = await this.#vm.run(`cd /root\n${script}`);
@@ -70,6 +72,7 @@ export class Machine {
       if (Date.now() > deadline) {
         throw new Error(`${this.name}: not within ${seconds} s: ${script}\n${result.stdout}${result.stderr}`);
       }
+      await sleep(PAUSE_MS);
     }
   }
 
