@@ -1,5 +1,6 @@
 // `npm run bench:vms`: host to host, the kernel's vxlan + bridge and Plait between two emulated machines over virtio
-// NICs, by vagrant/compare.sh. Emulated processors are slow and not alike: only ratios of one run say anything.
+// NICs, by vagrant/compare.sh. Emulated processors are slow and not alike: only ratios of one run say anything, and
+// only where nothing else wants the processors. (`echo -12 >/proc/self/autogroup` in the shell helps a little.)
 //
 //     node dist/test/kernels/compare.js [--kernel PACKAGE]... [--repetitions N] [--seconds N] [--cpus N] [--stats]
 

@@ -140,16 +140,17 @@ wait_listening() {
 }
 
 # start_ping ADDRESS INTERVAL, end_ping: all the while something else happens. By nsenter itself and no function, so that
-# its pid is ping's.
+# its pid is ping's. Prints how many were sent until the last that came back, and how many of those came back: what is
+# on its way when ping ends is not lost.
 start_ping() {
-  nsenter --net="$(echo /run/netns/c?)" ping -n -q -i "$2" "$1" >/run/ping 2>&1 </dev/null &
+  nsenter --net="$(echo /run/netns/c?)" ping -n -i "$2" "$1" >/run/ping 2>&1 </dev/null &
   echo $! >/run/ping.pid
 }
 
 end_ping() {
   kill -INT "$(</run/ping.pid)"
   while kill -0 "$(</run/ping.pid)" 2>/dev/null; do sleep 0.02; done
-  cat /run/ping
+  sed -n 's/.*icmp_seq=\([0-9]*\) .*/\1/p' /run/ping | awk '$1 > last { last = $1 } END { print last + 0, NR }'
 }
 
 # start_xdp DEVICE, end_xdp: a program that passes and counts; what became of it is in /run/xdp.
