@@ -67,9 +67,9 @@ sees_all() { [[ $(ready_nodes "$1") == "${#NODES[@]}" ]]; }
 
 three_nodes() {
   local node
+  for node in "${NODES[@]}"; do wait_until 300 sees_all "$node"; done
   run vagrant ssh node1 -c 'sudo plait status'
-  for node in "${NODES[@]}"; do wait_until 30 sees_all "$node"; done
-  on node1 sudo plait node ls
+  reach_each_other
 }
 
 # What a change would show in: files, processes and when they were started, what is attached.
