@@ -154,7 +154,7 @@ async function withContainerMtu<T>(pair: Pair, mtu: number, action: () => Promis
         ),
       ),
     );
-  const was = Number(await pair.one.sh(`inside cat /sys/class/net/eth0/mtu`));
+  const was = Number(await pair.one.sh(`inside ip -j link show eth0 | jq .[0].mtu`));
   await set(mtu);
   try {
     return await action();
