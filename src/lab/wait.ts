@@ -13,6 +13,6 @@ export async function waitFor(
   const deadline = performance.now() + limit;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`wait for ${what}: not within ${limit / 1000} s`);
-    await sleep(POLL_MS);
+    await sleep(patience(POLL_MS)); // asking has its price, too
   }
 }

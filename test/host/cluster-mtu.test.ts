@@ -1,5 +1,3 @@
-// kernels: every
-
 // The MTU inside follows the underlay, and what is too big is answered, not swallowed. The underlay is IPv6 here, so
 // that the outer header is the longer one: 70 bytes.
 

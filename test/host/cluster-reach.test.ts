@@ -1,4 +1,3 @@
-// kernels: every
 // timeout: 180 s
 
 // Three hosts, a container on each and a second one on n1, IPv4 and IPv6 inside.

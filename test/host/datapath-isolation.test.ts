@@ -1,5 +1,3 @@
-// kernels: every
-
 // Who may put a frame into a network: its members and the nodes that etcd lists. Containers, neighbours of the nodes
 // and other interfaces of a node try it here, with datagrams that a node in their place would be believed.
 //

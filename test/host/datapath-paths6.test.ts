@@ -1,4 +1,3 @@
-// kernels: every
 // timeout: 180 s
 
 // Real packets on all paths of the datapath, over an IPv6 underlay.

@@ -42,7 +42,7 @@ export class TestEtcd {
     const deadline = Date.now() + patience(START_MS);
     while (!(await this.#isHealthy())) {
       if (Date.now() > deadline || child.exitCode !== null) throw new Error(`start etcd:\n${this.#output}`);
-      await sleep(50);
+      await sleep(patience(50));
     }
   }
 
@@ -125,6 +125,6 @@ export async function until(
   const deadline = Date.now() + limit;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`wait until ${what}: not within ${limit} ms`);
-    await sleep(20);
+    await sleep(patience(20));
   }
 }

@@ -1,5 +1,3 @@
-// kernels: every
-
 // The host's own devices, and the UDP port that one of them takes. The oracle is `ip -j -d`.
 
 import { spawn } from 'node:child_process';

@@ -1,5 +1,3 @@
-// kernels: every
-
 // What an argument means as a network namespace, and who lives there.
 
 import { spawn } from 'node:child_process';

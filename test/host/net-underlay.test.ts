@@ -1,5 +1,3 @@
-// kernels: every
-
 // What the host's routing says about VTEPs. The topology is made by hand, so the answers are known.
 //
 //   this host ── u1 192.0.2.1/24, 2001:db8::1/64, MTU 1500 ── router 192.0.2.254, 2001:db8::fe

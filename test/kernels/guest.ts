@@ -8,6 +8,8 @@ import { Vm, type VmOptions } from '../vm/vm.js';
 
 /** How much slower than on the machine itself things may be; see README. */
 const TIME_FACTOR = 20;
+/** Spoilt packets per program; natively it is four times as many. */
+const FUZZ = 1000;
 const MEMORY_MB = 1200;
 
 /** Of the tests; iproute2 and the like are of Debian 12, as on the nodes. */
@@ -65,7 +67,7 @@ export async function runInGuest(options: GuestJob): Promise<GuestOutcome> {
 /** What the tests find in their environment; also for a person at the machine's console. */
 export const ENTER = [
   'export PATH=/media/job/bin:$PATH',
-  `export PLAIT_TEST_TIME_FACTOR=${TIME_FACTOR} PLAIT_TEST_OBJECTS=/media/job/objects`,
+  `export PLAIT_TEST_TIME_FACTOR=${TIME_FACTOR} PLAIT_TEST_OBJECTS=/media/job/objects PLAIT_FUZZ=${FUZZ}`,
   'cd /media/job/tree',
 ].join(' && ');
 

@@ -5,6 +5,7 @@
 //   … --kernel 6.1                                      one kernel (may be repeated)
 //   … --tier packet                                     one tier (may be repeated): addon, packet, host, two-vms
 //   … --all                                             the whole of the tiers, and no limit of ten minutes
+//   … --limit SECONDS                                  another limit than ten minutes
 //   … --json FILE                                       the results as JSON too
 //   … --kernel 6.1 --shell                              a shell on the machine's console instead
 //
@@ -35,6 +36,7 @@ function parse(argv: string[]) {
     tier: { type: 'string', multiple: true },
     all: { type: 'boolean', default: false },
     json: { type: 'string' },
+    limit: { type: 'string', default: `${LIMIT_S}` },
     shell: { type: 'boolean', default: false },
   } as const;
   const { values, positionals } = parseArgs({ args: argv, options, allowPositionals: true });
@@ -59,8 +61,8 @@ async function openShell({ name, debianPackage, job }: Pick<LaneOptions, 'name' 
 }
 
 async function main(argv: string[]): Promise<number> {
-  const { kernels, tiers, patterns, all, json, shell: wantsShell } = parse(argv);
-  const deadline = performance.now() + (all ? LIMIT_ALL_S : LIMIT_S) * 1000;
+  const { kernels, tiers, patterns, all, limit, json, shell: wantsShell } = parse(argv);
+  const deadline = performance.now() + (all ? LIMIT_ALL_S : Number(limit)) * 1000;
   const scratch = mkdtempSync(join(tmpdir(), 'plait-kernels-'));
   process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143));
   process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
