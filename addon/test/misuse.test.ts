@@ -7,13 +7,14 @@ import {
   BpfMap,
   type BpfObject,
   type BpfProgram,
+  features,
   interfaceIndex,
   listTcx,
   openObject,
   u32,
 } from '../lib/index.js';
 import { native } from '../lib/native.js';
-import { Cleanup, compile, failsWith, makeNamespace } from './support.js';
+import { Cleanup, compile, failsWith, makeNamespace, run } from './support.js';
 
 const cleanup = new Cleanup();
 const test = suite('misuse');
@@ -183,7 +184,7 @@ test('the garbage collector closes what was forgotten', async () => {
   const before = descriptors();
   const forgotten: (BpfMap | BpfLink)[] = [];
   for (const direction of ['ingress', 'egress'] as const) {
-    forgotten.push(attachTc(program, { ifindex, direction, netns }));
+    forgotten.push(attachTc(program, { ifindex, direction, netns })); // clsact where there is no tcx
     for (let i = 0; i < 50; i++) {
       forgotten.push(BpfMap.create({ type: 'array', keySize: 4, valueSize: 4, maxEntries: 1 }));
     }
@@ -194,7 +195,11 @@ test('the garbage collector closes what was forgotten', async () => {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   assert.is(descriptors(), before);
-  assert.equal(listTcx({ ifindex, direction: 'ingress', netns }), []);
+  for (const direction of ['ingress', 'egress'] as const) {
+    const shown = ['tc', 'filter', 'show', 'dev', 'lo', direction];
+    assert.is(run('nsenter', `--net=${netns}`, ...shown), '');
+    if (features.tcx()) assert.equal(listTcx({ ifindex, direction, netns }), []);
+  }
 });
 
 test('a map survives its neighbours being closed', () => {

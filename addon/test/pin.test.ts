@@ -7,6 +7,7 @@ import {
   BpfLink,
   BpfMap,
   BpfProgram,
+  features,
   interfaceIndex,
   openObject,
   u32,
@@ -19,6 +20,7 @@ import {
   failsWith,
   makeNamespace,
   mountBpffs,
+  run,
   temporaryDirectory,
 } from './support.js';
 
@@ -66,29 +68,34 @@ test('a pinned program outlives its object and can be run', async () => {
   again.close();
 });
 
-test('a pinned link stays attached and is owned again by who opens it', async () => {
-  const path = join(bpffs, 'link');
-  const { path: netns } = makeNamespace(cleanup);
-  const object = openObject(compile(cleanup, 'basic'));
-  await object.load();
-  const ifindex = interfaceIndex('lo', netns);
-  const program = object.program('count_green');
-  const made = attachTc(program, { ifindex, direction: 'ingress', netns, mode: 'tcx' });
-  made.pin(path);
-  failsWith('EEXIST', () => made.pin(`${path}2`));
-  const { id } = made.info();
-  made.close();
+const modes = features.tcx() ? (['tcx', 'clsact'] as const) : (['clsact'] as const);
+for (const mode of modes)
+  test(`a pinned ${mode} link stays attached and is owned again by who opens it`, async () => {
+    const path = join(bpffs, `link_${mode}`);
+    const { path: netns } = makeNamespace(cleanup);
+    const object = openObject(compile(cleanup, 'basic'));
+    await object.load();
+    const ifindex = interfaceIndex('lo', netns);
+    const program = object.program('count_green');
+    const made = attachTc(program, { ifindex, direction: 'ingress', netns, mode });
+    made.pin(path);
+    failsWith('EEXIST', () => made.pin(`${path}2`));
+    const info = made.info();
+    const { type, programId, direction } = info;
+    assert.equal([type, programId, info.ifindex, direction], [mode, program.id, ifindex, 'ingress']);
+    made.close();
 
-  const again = BpfLink.openPinned(path);
-  assert.equal(again.info(), { type: 'tcx', id, programId: program.id, ifindex, direction: 'ingress' });
-  assert.is(again.pinPath, path);
-  again.unpin();
-  assert.is(again.pinPath, undefined);
-  again.close();
-  failsWith('ENOENT', () => BpfLink.openPinned(path));
-  failsWith('ENOENT', () => BpfLink.fromId(id));
-  object.close();
-});
+    const again = BpfLink.openPinned(path, { netns });
+    assert.equal(again.info(), info);
+    assert.is(again.pinPath, path);
+    again.unpin();
+    assert.is(again.pinPath, undefined);
+    again.close();
+    failsWith('ENOENT', () => BpfLink.openPinned(path));
+    if (mode === 'tcx') failsWith('ENOENT', () => BpfLink.fromId(info.id));
+    else assert.is(run('nsenter', `--net=${netns}`, ...'tc filter show dev lo ingress'.split(' ')), '');
+    object.close();
+  });
 
 test('opening a pin as what it is not is refused', async () => {
   const [map, program] = [join(bpffs, 'a_map'), join(bpffs, 'a_program')];
