@@ -72,7 +72,7 @@ export function table(rows: readonly Compared[]): string {
   return [head, '|---|---|---|---|---|---|', ...lines].join('\n');
 }
 
-const short = (value = 0): string => value.toPrecision(3);
+const short = (value = 0): string => (value < 100 ? value.toPrecision(3) : value.toFixed(0));
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
