@@ -5,7 +5,8 @@
 //   node dist/test/install/main.js      with what was packed before
 //   … --quick                           without upgrade and reboot
 //
-// A line per step; the last one is `N passed, N failed`. On emulated processors it takes about ten minutes.
+// A line per step; the last one is `N passed, N failed`. On emulated processors it takes ten minutes on a
+// machine that does nothing else (an estimate), and half an hour on a busy one.
 
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
