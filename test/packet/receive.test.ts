@@ -149,9 +149,13 @@ for (const [what, inner] of [
   });
 }
 
-/** Before 6.3 the kernel wants an IPv6 header to be left over; the vxlan device takes what is shorter. */
+/**
+ * Before 6.3 the kernel wants an IPv6 header to be left over; the vxlan device takes what is shorter. IP packets are
+ * converted first, which leaves them longer.
+ */
 function needsDecapL3(inner: Buffer): boolean {
-  return !features.decapL3() && inner.length < SHORTEST_IPV6;
+  const isIp = [0x0800, 0x86dd].includes(inner.readUInt16BE(12));
+  return !features.decapL3() && !isIp && inner.length < SHORTEST_IPV6;
 }
 
 test('leaves inner packets that are too short for adjust_room to the kernel', () => {
