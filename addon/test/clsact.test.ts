@@ -28,7 +28,7 @@ import {
 const GREEN = 1;
 const OURS = { mode: 'clsact', priority: 10, handle: 0x77, replace: true } as const;
 
-const VERDICTS = ['unspec', 'pipe', 'ok', 'shot'] as const;
+const VERDICTS = ['unspec', 'pipe', 'ok', 'shot', 'stolen', 'trap'] as const;
 
 const cleanup = new Cleanup();
 const test = suite('clsact');
@@ -160,6 +160,8 @@ for (const [verdict, passes] of [
   ['pipe', true], // means nothing to a filter of its own kind: the kernel reads it as "unspec"
   ['ok', false],
   ['shot', false],
+  ['stolen', false],
+  ['trap', false],
 ] as const) {
   test(`a filter in front that says "${verdict}" ${passes ? 'leaves packets to' : 'keeps all from'} ours`, () => {
     const link = attach();

@@ -230,6 +230,28 @@ tcxTest('a program that drops hides the packets from the later ones', () => {
   for (const link of [drops, later, earlier]) link.close();
 });
 
+tcxTest('a verdict that tcx does not know skips its other programs, not the filters', async () => {
+  const others = openObject(compile(cleanup, 'verdicts'));
+  cleanup.add(() => others.close());
+  await others.load();
+  const where = { ifindex, direction: 'ingress', netns: near.path, position: 'first' } as const;
+  const hidden = attach('count_green');
+  const filter = attach('count_blue', { mode: 'clsact' });
+  for (const [verdict, goesOn] of [
+    ['unspec', true],
+    ['pipe', false],
+    ['stolen', false],
+  ] as const) {
+    const [green, blue] = [count('green'), count('blue')];
+    const front = attachTc(others.program(`says_${verdict}`), where);
+    ping();
+    front.close();
+    assert.is(count('green') > green, goesOn, `a tcx program behind "${verdict}"`);
+    assert.ok(count('blue') >= blue + 5, `a filter behind "${verdict}"`);
+  }
+  for (const link of [hidden, filter]) link.close();
+});
+
 test('a clsact filter is what tc shows, and the qdisc of others stays', () => {
   inNamespace(near, 'tc qdisc add dev v0 clsact');
   const link = attach('count_green', { mode: 'clsact', priority: 7, handle: 3 });

@@ -46,4 +46,16 @@ int says_shot(struct __sk_buff *skb)
 	return say(TC_ACT_SHOT);
 }
 
+SEC("tc")
+int says_stolen(struct __sk_buff *skb)
+{
+	return say(TC_ACT_STOLEN);
+}
+
+SEC("tc")
+int says_trap(struct __sk_buff *skb)
+{
+	return say(TC_ACT_TRAP);
+}
+
 char _license[] SEC("license") = "GPL";
