@@ -19,7 +19,8 @@ export type AttachMode = 'auto' | 'tcx' | 'clsact';
 /**
  * A clsact filter outlives the process that made it, so one that was killed before it could pin must be replaced and
  * not doubled: its place is always the same. One priority holds filters of one kind and protocol only, so where somebody
- * else's are of another, the next priority is taken.
+ * else's are of another, the next priority is taken. If those come or go while a filter of ours has no pin, ours is put
+ * at another priority than before, and the one before is nobody's: only `tc filter del` removes it.
  */
 const CLSACT_PLACE = { handle: 0x504c, replace: true } as const;
 const CLSACT_PRIORITIES = [1, 2, 3, 4, 5, 6, 7, 8] as const;
