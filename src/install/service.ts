@@ -35,22 +35,32 @@ export async function installService(command: readonly string[], values: Values)
   });
 }
 
-/** Nothing to remove is fine. */
+/**
+ * Nothing to remove is fine. A unit from before a package was installed hides the package's, and only this removes it;
+ * the settings are the package's by then.
+ */
 export async function removeService(): Promise<void> {
   const doing = 'uninstall service';
-  await refuse(doing);
+  const isOurs = (await readFile(UNIT_FILE, 'utf8').catch(() => '')).startsWith(MARK);
+  const isHiding = isOurs && packagedUnit() !== undefined;
+  if (!isHiding) await refuse(doing);
   if (existsSync(UNIT_FILE)) {
     await systemctl(['--quiet', 'disable', '--now', UNIT], doing);
     await rm(UNIT_FILE);
     await systemctl(['daemon-reload'], doing);
     await systemctl(['reset-failed', UNIT], doing).catch(() => undefined); // it had not failed
   }
+  if (isHiding) return;
   const settings = await readFile(DEFAULTS_FILE, 'utf8').catch(() => '');
   if (isOwnDefaults(settings)) await rm(DEFAULTS_FILE);
 }
 
+function packagedUnit(): string | undefined {
+  return PACKAGED.find((path) => existsSync(path));
+}
+
 async function refuse(doing: string): Promise<void> {
-  const packaged = PACKAGED.find((path) => existsSync(path));
+  const packaged = packagedUnit();
   if (packaged !== undefined) {
     const next = (await isEnabled(UNIT)) ? `restart ${UNIT}` : `enable --now ${UNIT}`;
     throw new PlaitError('SERVICE_PACKAGED', `${doing}: a package has brought ${packaged}`, {

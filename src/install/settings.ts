@@ -54,13 +54,17 @@ export function defaultsText(): string {
   return head + blocks.join('');
 }
 
-/** Sets what has a value, in the place where it stands; all other lines stay. */
+/**
+ * Sets what has a value, in the place where it stands; all other lines stay. Where it is set already, perhaps several
+ * times and below its comment, all of these change: of several lines systemd takes the last.
+ */
 export function updateDefaults(text: string, values: Values): string {
   return Object.entries(values).reduce((before, [variable, value]) => {
     if (value === undefined) return before;
     const line = `${variable}=${value}`;
-    const place = new RegExp(`^#? *${variable}=.*$`, 'm');
-    return place.test(before) ? before.replace(place, () => line) : `${before.trimEnd()}\n${line}\n`;
+    const places = [new RegExp(`^ *${variable} *=.*$`, 'gm'), new RegExp(`^# *${variable}=.*$`, 'm')];
+    const place = places.find((pattern) => before.search(pattern) >= 0);
+    return place ? before.replace(place, () => line) : `${before.trimEnd()}\n${line}\n`;
   }, text);
 }
 

@@ -30,6 +30,13 @@ test('a setting takes the place of its comment, then of its older value; other l
   assert.equal(assignments(second), ['PLAIT_ETCD=http://a:1', 'PLAIT_NAME=n$&2', 'OWN=1']);
 });
 
+test('a setting that somebody has appended below its comment changes there: the last line counts', () => {
+  const appended = `${defaultsText()}PLAIT_ETCD=http://old:1\nPLAIT_ETCD=http://older:1\n`;
+  const changed = updateDefaults(appended, { PLAIT_ETCD: 'http://new:1' });
+  assert.is(assignments(changed).at(-1), 'PLAIT_ETCD=http://new:1');
+  assert.not.match(changed, 'http://old');
+});
+
 test('a setting that the file does not have is added', () => {
   assert.is(updateDefaults('# mine', { PLAIT_NAME: 'n1' }), '# mine\nPLAIT_NAME=n1\n');
   assert.not.ok(isOwnDefaults('# mine'));
