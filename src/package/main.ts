@@ -8,6 +8,7 @@ import { buildDeb } from './deb.js';
 import { OUT, perform, TOP } from './tools.js';
 
 function main(): void {
+  process.umask(0o022); // modes in the packages do not depend on who packs
   mkdirSync(OUT, { recursive: true });
   for (const file of readdirSync(OUT)) if (/\.(tgz|deb)$/.test(file)) rmSync(join(OUT, file));
   const printed = perform('npm', ['pack', '--silent', '--pack-destination', OUT], { cwd: TOP });
