@@ -205,6 +205,8 @@ async function machines(directory: string, files: string): Promise<Pair> {
 }
 
 const directory = mkdtempSync(join(process.env.PLAIT_TEST_DIR ?? tmpdir(), 'plait-install-'));
+process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143));
+process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
 try {
   await main(directory);
 } catch (error) {
