@@ -78,7 +78,7 @@ fingerprint() {
   for node in "${NODES[@]}"; do
     on "$node" "sudo sh -c 'find /etc /usr /var/lib/plait-testbed -xdev -type f -printf \"%p %T@ %s\\n\" | sort | sha256sum
       systemctl show -p ExecMainPID -p ActiveEnterTimestamp plait etcd plait-container
-      plait endpoint ls --json; plait network ls --json'"
+      plait endpoint ls --format json; plait network ls --format json'"
   done
 }
 
@@ -128,8 +128,8 @@ reload_in_traffic() {
   start_traffic
   vagrant_run reload node3
   local since=$SECONDS
-  wait_until 120 sees_all node1
-  wait_until 120 answers node1 web3
+  wait_until 300 sees_all node1
+  wait_until 300 answers node1 web3
   echo "web3 answers node1's container by name $((SECONDS - since)) s after the end of vagrant reload, without provisioning"
   stop_traffic
   reach_each_other
@@ -141,9 +141,9 @@ power_cut() {
   run virsh -q destroy "plait-$node"
   started=$SECONDS
   run virsh -q start "plait-$node"
-  wait_until 240 answers "$other" "web${node#node}"
+  wait_until 480 answers "$other" "web${node#node}"
   echo "web${node#node} answers again $((SECONDS - started)) s after power-on"
-  wait_until 60 sees_all "$other"
+  wait_until 300 sees_all "$other"
   reach_each_other
   on "$node" "sudo plait verify"
 }
