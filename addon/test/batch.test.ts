@@ -1,3 +1,4 @@
+// kernels: one
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';

@@ -1,3 +1,4 @@
+// kernels: one
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {

@@ -1,3 +1,4 @@
+// kernels: one
 import { closeSync, readdirSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';

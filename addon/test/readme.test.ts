@@ -1,3 +1,4 @@
+// kernels: one
 // The README's quick start, as a stranger would run it.
 import { spawn } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// kernels: one
 // Threads that end at the worst moment. Whatever goes wrong natively takes the whole process along.
 import { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';

@@ -1,5 +1,3 @@
-// kernels: every
-
 // What happens to a datapath while its agent runs: links come and go, the underlay moves, the bpffs is unmounted.
 
 import { setTimeout as sleep } from 'node:timers/promises';

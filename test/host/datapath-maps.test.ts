@@ -1,5 +1,3 @@
-// kernels: every
-
 // Tables, flood lists and VTEPs against what bpftool finds in the kernel. Expected bytes are written by hand.
 
 import { suite } from 'uvu';

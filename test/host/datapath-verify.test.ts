@@ -1,5 +1,3 @@
-// kernels: every
-
 // verify asks the kernel, not memory: everything here is broken behind the datapath's back, with bpftool and ip.
 // Drops are counted and shown, with a spoofed packet from a container as the example.
 

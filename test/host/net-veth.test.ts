@@ -1,5 +1,3 @@
-// kernels: every
-
 // A container's interface: made whole or not at all. The oracle is `ip -j` in both namespaces.
 // timeout: 120 s
 

@@ -88,7 +88,12 @@ async function runScenario(
 ): Promise<void> {
   const log = (line: string): void => appendFileSync(options.log, `${line}\n`);
   const limitSeconds = secondsLeft(options);
-  const { passed, failed, skips, seconds } = await runTwoVms(kernel, { root, log, limitSeconds });
+  const { passed, failed, skips, seconds } = await runTwoVms(kernel, {
+    root,
+    log,
+    limitSeconds,
+    brief: !options.all,
+  });
   const file = {
     name: TWO_VMS,
     tier: TWO_VMS,

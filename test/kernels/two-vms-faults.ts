@@ -114,7 +114,11 @@ async function foreignFilter(pair: Pair): Promise<void> {
 
 export const FAULT_STEPS: readonly Step[] = [
   { name: 'agent killed under traffic and started again: none lost, everything adopted', run: killedAgent },
-  { name: 'filters of others stand beside ours, also when the agent is restarted', run: foreignFilter },
+  {
+    name: 'filters of others stand beside ours, also when the agent is restarted',
+    run: foreignFilter,
+    extra: true,
+  },
   {
     name: 'native XDP on a NIC with two queue pairs per processor',
     run: (pair) => nativeXdp(pair, pair.one),

@@ -67,8 +67,8 @@ export async function tcpBothWays(pair: Pair, family: 4 | 6): Promise<Stream> {
     sent: end.sum_received.bits_per_second,
     received: end.sum_received_bidir_reverse.bits_per_second,
   };
-  // Packets that crawl (a retransmission timeout for each) come to some 5 kbit/s.
-  assert.ok(stream.sent > 3e6 && stream.received > 3e6, JSON.stringify(stream));
+  // Packets that crawl (a retransmission timeout for each) come to some 5 kbit/s; a busy host has shown 1.3 Mbit/s.
+  assert.ok(stream.sent > 3e5 && stream.received > 3e5, JSON.stringify(stream));
   return stream;
 }
 

@@ -1,3 +1,4 @@
+// kernels: one
 /*
  * Valid packets, spoilt at random: every one gets a verdict that is documented and is counted once, and the kernel has
  * nothing to complain of. PLAIT_FUZZ=200000 runs that many for each program; a failure names the seed and the frame.

@@ -58,8 +58,11 @@ export function select(files: TestFile[], patterns: string[]): Selection {
   };
 }
 
-/** Whether a file is for every kernel: all that speak to the kernel alone, and those that say `// kernels: every`. */
+/**
+ * Whether a file is for every kernel. In the tiers that speak to the kernel alone all are, but for those that say
+ * `// kernels: one`, which are long or about our own side; in the others those that say `// kernels: every`.
+ */
 export function isForEveryKernel({ tier, path }: TestFile): boolean {
-  if (tier === 'addon' || tier === 'packet') return true;
-  return /^\/\/ kernels: every$/m.test(readFileSync(path, 'utf8'));
+  const mark = /^\/\/ kernels: (every|one)$/m.exec(readFileSync(path, 'utf8'))?.[1];
+  return tier === 'addon' || tier === 'packet' ? mark !== 'one' : mark === 'every';
 }
