@@ -52,7 +52,7 @@ static __always_inline int convert(struct __sk_buff *skb, struct arrival *arriva
 	if (skb->len < outer + (inner6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)))
 		return PASS;
 	if (bpf_skb_change_proto(skb, arrival->inner.h_proto, 0))
-		return -DROP_DECAP_FAILED;
+		return PASS; /* no memory; nothing is changed yet */
 	arrival->underlay6 = inner6;
 	return GO_ON;
 }
