@@ -75,8 +75,9 @@ function order(): number[] {
 }
 
 const tcx = features.tcx();
-if (!tcx) console.log('SKIP tcx: this kernel has none (since Linux 6.6)');
-const tcxTest = tcx ? test : test.skip;
+const skipped = (name: string) => () => console.log(`SKIP ${name}: this kernel has no tcx (since Linux 6.6)`);
+const tcxTest = (name: string, body: () => void | Promise<void>): void =>
+  test(name, tcx ? body : skipped(name));
 
 for (const mode of ['tcx', 'clsact'] as const) {
   const modeTest = mode === 'tcx' ? tcxTest : test;

@@ -110,7 +110,7 @@ async function openHost(options: AgentOptions, releasers: Releasers): Promise<Ho
   await makePrivateDirectory(paths.state);
   releasers.push('lock', await lockRoot(join(paths.state, 'agent.lock')));
   releasers.push('network lock', await lockNetwork());
-  const { id, createdAt } = await loadIdentity(paths.state);
+  const { id, createdAt } = await loadIdentity(paths.state, options.name);
   const journal = await Journal.open(join(paths.state, 'journal'), log);
   const snapshot = await loadSnapshot(snapshotPath(paths), log);
   const datapath = await Datapath.open({ bpf: paths.bpf, state: paths.state, address: vtep, port });

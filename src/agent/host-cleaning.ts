@@ -39,12 +39,15 @@ export async function removeDirectories({ socket, state }: Paths): Promise<void>
   for (const directory of [dirname(socket), state]) await rmdir(directory).catch(() => undefined);
 }
 
-/** Does the same without an agent; throws AgentRunning when there is one. Returns what stays in etcd, if anything can. */
+/**
+ * Does the same without an agent; throws AgentRunning when there is one. Returns what stays in etcd, if anything can.
+ * Devices and the firewall table are the network namespace's and do not tell whose they are. So a root that holds
+ * nothing (mistyped, or a chroot's own /var/lib) takes nothing away: its state and pins go last, and without them
+ * there is nothing of it.
+ */
 export async function cleanHostAlone(paths: Paths): Promise<Stay | undefined> {
-  const exists = await access(paths.state).then(
-    () => true,
-    () => false,
-  );
+  const exists = await isThere(paths.state);
+  if (!exists && !(await isThere(paths.bpf))) return undefined;
   const unlockRoot = exists ? await lockRoot(join(paths.state, LOCK)) : undefined;
   try {
     const unlockNetwork = await lockNetwork();
@@ -62,19 +65,24 @@ export async function cleanHostAlone(paths: Paths): Promise<Stay | undefined> {
   }
 }
 
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 async function readStay({ state }: Paths): Promise<Stay | undefined> {
   const read = (file: string) => readJson(join(state, file)).catch(() => undefined);
-  const identity = (await read(IDENTITY)) as { id?: string } | undefined;
+  const identity = (await read(IDENTITY)) as { id?: string; name?: string } | undefined;
   if (identity?.id === undefined) return undefined;
-  const snapshot = (await read('snapshot.json')) as { nodes?: { id: string; name: string }[] } | undefined;
   const journal = join(state, 'journal');
   const networks = new Set<string>();
   for (const file of await readdir(journal).catch(() => [])) {
     const entry = (await read(join('journal', file))) as { network?: string } | undefined;
     if (entry?.network !== undefined) networks.add(entry.network);
   }
-  const name = snapshot?.nodes?.find(({ id }) => id === identity.id)?.name;
-  return { id: identity.id, name, networks: [...networks], cause: 'no agent runs' };
+  return { id: identity.id, name: identity.name, networks: [...networks], cause: 'no agent runs' };
 }
 
 /** A sentence for a person, and the commands that mend it. */

@@ -79,6 +79,7 @@ export class Membership {
   }
 
   #register(): void {
+    if (this.#departs) return; // an etcd that comes back meanwhile must not hear of this node again
     this.#isRegistered = false;
     this.#registering ??= this.#write()
       .catch((error) => this.#failed(error))

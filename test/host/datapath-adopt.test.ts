@@ -1,5 +1,3 @@
-// kernels: every
-
 // What a restarted agent finds and what it replaces, while two containers talk. The oracles are bpftool and tc.
 
 import { spawn } from 'node:child_process';

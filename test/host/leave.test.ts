@@ -90,6 +90,18 @@ scenario('without an agent: what is left of a killed one goes, and what etcd kee
   await typeAdvice(lab, stderr);
 });
 
+scenario('a root that holds nothing takes nothing of another root away', async (lab) => {
+  const agent = await startAgent(lab);
+  const name = await attachOne(lab);
+  await agent.stop('SIGKILL');
+  const mistyped = `env -u PLAIT_ROOT plait --root ${lab.root(HOST)}-mistyped leave --force`;
+  const { status, stderr } = await lab.try(HOST, ['sh', '-c', mistyped]);
+  assert.is(status, 0, stderr);
+  await reach(lab, name, '10.10.0.2');
+  await typeAdvice(lab, (await lab.try(HOST, ['plait', 'leave', '--force'])).stderr);
+  assert.is(await traces(lab), pristine);
+});
+
 scenario('killed half way at any moment and repeated: nothing is left', async (lab) => {
   for (const delay of [0, 60, 120, 200, 350]) {
     const agent = await startAgent(lab);

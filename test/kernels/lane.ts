@@ -21,6 +21,8 @@ export interface LaneOptions {
   /** Instead of tiers. */
   patterns: readonly string[];
   all: boolean;
+  /** The two machines before the tests. Lanes that take turns with them have the processors to themselves more often. */
+  pairFirst: boolean;
   /** By performance.now(). */
   deadline: number;
   log: string;
@@ -48,12 +50,15 @@ export async function runLane(options: LaneOptions): Promise<KernelResult> {
     const kernel = await kernelOf(options.debianPackage);
     const images = { kernel, root: await rootDisk({ kernel, packages: PACKAGES }) };
     result.version = kernel.version;
-    if (runnerArguments(options).length > 0) {
-      await attempt('tests', () => runTests(result, images, options));
-    }
-    if (patterns.length === 0 && tiers.includes(TWO_VMS)) {
+    const tests = async (): Promise<void> => {
+      if (runnerArguments(options).length > 0)
+        await attempt('tests', () => runTests(result, images, options));
+    };
+    const pair = async (): Promise<void> => {
+      if (patterns.length > 0 || !tiers.includes(TWO_VMS)) return;
       await attempt(TWO_VMS, () => runScenario(result, images, options));
-    }
+    };
+    for (const part of options.pairFirst ? [pair, tests] : [tests, pair]) await part();
   });
   result.seconds = (performance.now() - started) / 1000;
   return result;

@@ -74,9 +74,12 @@ async function main(argv: string[]): Promise<number> {
   }
 
   mkdirSync(LOGS, { recursive: true });
-  const lanes = kernels.map(async (kernel) => {
+  const lanes = kernels.map(async (kernel, index) => {
     const log = join(LOGS, `${kernel.name}.log`);
-    const result = await runLane({ ...kernel, job, tiers, patterns, all, deadline, log });
+    const result = await runLane({
+      ...{ ...kernel, job, tiers, patterns, all, deadline, log },
+      pairFirst: index % 2 === 1,
+    });
     printResult(result);
     return result;
   });

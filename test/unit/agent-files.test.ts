@@ -68,9 +68,11 @@ test('an unreadable journal entry is dropped and does not stop the agent', async
 });
 
 test('a node keeps its id, in a file that only its owner reads', async ({ directory }) => {
-  const first = await loadIdentity(directory);
-  const second = await loadIdentity(directory);
+  const first = await loadIdentity(directory, 'n1');
+  const second = await loadIdentity(directory, 'n1');
   assert.equal(second, first);
+  const renamed = await loadIdentity(directory, 'n2');
+  assert.equal(renamed, { ...first, name: 'n2' }, 'its name is that of the last agent');
   assert.match(first.id, /^[0-9a-z]{25}$/);
   assert.is((await stat(join(directory, 'node.json'))).mode & 0o777, 0o600);
 });
@@ -78,7 +80,7 @@ test('a node keeps its id, in a file that only its owner reads', async ({ direct
 test('a damaged identity is an error and not a new node', async ({ directory }) => {
   await writeFile(join(directory, 'node.json'), '{');
   try {
-    await loadIdentity(directory);
+    await loadIdentity(directory, 'n1');
     assert.unreachable();
   } catch (error) {
     assert.match(String(error), /restore the file|not what the agent wrote/);
