@@ -47,6 +47,7 @@ function parse(argv: string[]) {
       throw new Error(`find kernel ${name}: kernels.json lists ${Object.keys(list).join(', ')}`);
   for (const tier of tiers)
     if (!TIERS.includes(tier)) throw new Error(`find tier ${tier}: there are ${TIERS.join(', ')}`);
+  if (!(Number(rest.limit) > 0)) throw new Error(`read --limit ${rest.limit}: give seconds, more than 0`);
   const chosen = kernels.map((name) => ({ name, debianPackage: list[name] ?? '' }));
   return { ...rest, kernels: chosen, tiers, patterns: positionals };
 }

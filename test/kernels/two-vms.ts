@@ -1,6 +1,6 @@
 // Two virtual machines over virtio NICs: what namespaces and veth hide. Part of the kernel matrix, and by itself:
 //
-//     node dist/test/kernels/two-vms.js [--kernel PACKAGE] [--only WORDS] [--cpus N] [--keep-going]
+//     node dist/test/kernels/two-vms.js [--kernel PACKAGE] [--only WORDS] [--cpus N]
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
