@@ -1,6 +1,5 @@
 // What a machine is, as text: equal before and after means that nothing is left.
 
-import * as assert from 'uvu/assert';
 import type { Machine } from './machine.js';
 
 /**
@@ -45,7 +44,7 @@ export function assertSame(before: Traces, after: Traces): void {
     const went = [...old].filter((line) => !now.has(line)).map((line) => `${name}: - ${line}`);
     return [...came, ...went];
   });
-  assert.is(differences.slice(0, 40).join('\n'), '');
+  if (differences.length > 0) throw new Error(`it is not as before:\n${differences.slice(0, 40).join('\n')}`);
 }
 
 function lines(text = ''): Set<string> {

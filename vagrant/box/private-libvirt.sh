@@ -42,7 +42,9 @@ cover_places() {
   mount -t tmpfs tmpfs /run/libvirt
   # Of this network namespace, not of the machine's.
   mount -t sysfs sysfs /sys
-  [[ ! -e /dev/kvm ]] || mount --bind /dev/null /dev/kvm
+  # An empty file of our own: what others do to it, mode and owner included, stays here.
+  : >"$state/no-kvm"
+  [[ ! -e /dev/kvm ]] || mount --bind "$state/no-kvm" /dev/kvm
 }
 
 # Root's, without the security drivers and cgroups of a host with systemd.
