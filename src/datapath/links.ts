@@ -206,7 +206,7 @@ async function attachTo(program: BpfProgram, ifindex: number, mode: AttachMode):
 
 /**
  * In front of whoever is there: what is not ours goes on to them, and what is ours no verdict of theirs keeps from us.
- * EINVAL of clsact: the priority is taken by filters of another kind.
+ * EINVAL of clsact: the priority is taken by filters of another kind, and ours stand behind those.
  */
 async function attachFirst(program: BpfProgram, ifindex: number, mode: AttachMode): Promise<BpfLink> {
   const where = { ifindex, direction: 'ingress', mode, position: 'first', ...CLSACT_PLACE } as const;
