@@ -3,8 +3,8 @@
 import type { Machine } from './machine.js';
 
 /**
- * Left out: what any installation by apt or npm leaves of its own, logs, and what changes by itself. Kernel modules
- * stay loaded until the next boot; no setting of theirs is counted.
+ * Left out: what any installation by apt or npm leaves of its own, logs, and what changes by itself, as the lifetime of
+ * an advertised route. Kernel modules stay loaded until the next boot; no setting of theirs is counted.
  */
 const PRUNED = [
   '/proc /sys /dev /run /tmp /var/tmp /var/log /var/cache /root/.npm /root/.cache',
@@ -14,7 +14,7 @@ const PRUNED = [
 const PARTS: Record<string, string> = {
   links: `ip -j link | tr '}' '\\n' | sed 's/"operstate":"[A-Z]*",//; s/"ifindex":[0-9]*,//'`,
   addresses:
-    'ip -o address show scope global | sed "s/valid_lft.*//"; ip rule; ip route; ip -6 route show default',
+    'ip -o address show scope global | sed "s/valid_lft.*//"; ip rule; ip route; ip -6 route show default | sed "s/expires [0-9]*sec//"',
   qdiscs: 'tc qdisc show',
   bpffs: 'find /sys/fs/bpf -mindepth 1 | sort',
   mounts: 'grep -E "bpf|plait" /proc/mounts || :',
