@@ -5,7 +5,8 @@
 #   vagrant/provision.sh                  packages, node modules, build
 #   vagrant/provision.sh --packages-only  the Debian packages alone
 #   vagrant/provision.sh --with-vms       also what builds and runs virtual machines: QEMU (emulation, no KVM needed)
-#                                         and the tools of vagrant/box/image.sh; may be combined with the other
+#                                         and the tools of vagrant/box/image.sh; may be combined with the others
+#   vagrant/provision.sh --with-vagrant   also Vagrant and libvirt, for vagrant/box/prove.sh
 set -euo pipefail
 
 readonly TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -16,6 +17,7 @@ readonly PACKAGES=(
   etcd-client iperf3 sockperf tcpdump tshark ethtool iputils-ping dnsutils jq fish             # lab, tests
 )
 readonly VM_PACKAGES=(qemu-system-x86 qemu-utils mmdebstrap busybox-static e2fsprogs kmod cpio xz-utils zstd debian-archive-keyring)
+readonly VAGRANT_PACKAGES=(vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients dnsmasq-base openssh-client)
 
 say() { printf 'provision: %s\n' "$*"; }
 die() {
@@ -42,7 +44,7 @@ install_packages() (
   fi
   export DEBIAN_FRONTEND=noninteractive
   apt-get -qq update >"$LOG" 2>&1 &&
-    apt-get -qq install -y --no-install-recommends "$@" >>"$LOG" 2>&1 || {
+    apt-get -qq -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "$@" >>"$LOG" 2>&1 || {
     tail -n 20 "$LOG" >&2
     die "install packages: apt-get failed (is the network up?); its whole output is in $LOG"
   }
@@ -88,7 +90,8 @@ main() {
     case $1 in
       --packages-only) packages_only=1 ;;
       --with-vms) wanted+=("${VM_PACKAGES[@]}") ;;
-      *) die "usage: vagrant/provision.sh [--packages-only] [--with-vms]" ;;
+      --with-vagrant) wanted+=("${VAGRANT_PACKAGES[@]}") ;;
+      *) die "usage: vagrant/provision.sh [--packages-only] [--with-vms] [--with-vagrant]" ;;
     esac
     shift
   done

@@ -16,22 +16,8 @@ readonly TOP=$(cd "$HERE/../.." && pwd)
 readonly TESTBED=$TOP/vagrant
 readonly DIR=$TOP/dist/vagrant/prove
 readonly RESULTS=$DIR/results
-readonly PACKAGES=(vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients dnsmasq-base openssh-client)
 # shellcheck source=vagrant/box/steps.sh
 . "$HERE/steps.sh"
-
-# As in provision.sh: what is installed here is not started here.
-install() (
-  "$TESTBED/provision.sh" --packages-only --with-vms
-  policy=/usr/sbin/policy-rc.d
-  if [[ ! -e $policy ]]; then
-    trap 'rm -f "$policy"' EXIT
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod 755 "$policy"
-  fi
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get -qq -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "${PACKAGES[@]}" >/dev/null
-)
 
 has_tools() {
   local tool
@@ -92,7 +78,9 @@ main() {
   trap 'report; rm -rf "$DIR"' EXIT
   trap 'kill ${INSIDE:+"$INSIDE"} 2>/dev/null || true; exit 130' INT TERM
 
-  if [[ -n $want_install ]]; then must "install Vagrant, libvirt and QEMU" install; fi
+  if [[ -n $want_install ]]; then
+    must "install Vagrant, libvirt and QEMU" "$TESTBED/provision.sh" --packages-only --with-vms --with-vagrant
+  fi
   must "find Vagrant, libvirt and QEMU" has_tools
   must "make Plait's Debian package" make_package
   must "build the box from Debian packages" build_box
