@@ -1,9 +1,10 @@
 /* What is asked of systemd, by systemctl. */
 import { existsSync } from 'node:fs';
 import { run } from '../net/run.js';
+import { START_LIMIT_S } from './unit.js';
 
-/** Milliseconds. A start waits until the agent answers. */
-const patience = 90_000;
+/** Milliseconds. A start waits until the agent answers, and systemd for that as long as the unit says. */
+const patience = (START_LIMIT_S + 10) * 1000;
 
 /** Whether systemd runs this machine, as sd_booted(3) finds out. */
 export function isRunning(): boolean {

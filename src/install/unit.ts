@@ -3,6 +3,9 @@ import { DEFAULTS_FILE } from './settings.js';
 
 export const UNIT = 'plait.service';
 
+/** Seconds. */
+export const START_LIMIT_S = 300;
+
 /**
  * What it may not have, and why not more is taken away: nothing that gives the service a mount namespace of its own
  * (ProtectSystem and the like), since what it mounts (bpffs) and what others mount (namespaces in /run/netns) must be
@@ -31,7 +34,7 @@ ExecStart=${command} agent
 Restart=on-failure
 RestartSec=2
 RestartPreventExitStatus=2
-TimeoutStartSec=300
+TimeoutStartSec=${START_LIMIT_S}
 TimeoutStopSec=30
 KillMode=mixed
 RuntimeDirectory=plait

@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
 import { diskOf, kernelOf, rootDisk } from '../vm/images.js';
+import { exitOnSignals } from '../vm/signals.js';
 import { Machine } from './machine.js';
 import { type Line, linesOf } from './readme.js';
 import { Steps } from './steps.js';
@@ -205,7 +206,7 @@ async function machines(directory: string, files: string): Promise<Pair> {
 }
 
 const directory = mkdtempSync(join(process.env.PLAIT_TEST_DIR ?? tmpdir(), 'plait-install-'));
-process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143));
+exitOnSignals();
 process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
 try {
   await main(directory);

@@ -4,11 +4,12 @@
 //
 //     node dist/test/kernels/compare.js [--kernel PACKAGE]... [--repetitions N] [--seconds N] [--cpus N] [--stats]
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { kernelOf, rootDisk } from '../vm/images.js';
+import { exitOnSignals } from '../vm/signals.js';
 import { PACKAGES, type Pair, setUpPlait, startPair } from './two-vms-pair.js';
 import { productDisk } from './two-vms-product.js';
 
@@ -88,25 +89,23 @@ async function main(): Promise<void> {
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
   const [repetitions, seconds] = [Number(values.repetitions), Number(values.seconds)];
   const { workloads, stats } = values;
-  const directory = await mkdtemp(join(tmpdir(), 'plait-compare-'));
-  try {
-    const product = await productDisk(join(directory, 'product'));
-    for (const name of values.kernel) {
-      const kernel = await kernelOf(name);
-      const root = await rootDisk({ kernel, packages: PACKAGES });
-      const pair = await startPair({ kernel, root, product, cpus: Number(values.cpus), limitSeconds: 1800 });
-      try {
-        await setUpPlait(pair);
-        const rows = await compare(pair, { repetitions, seconds, workloads, stats, log });
-        console.log(
-          `\nLinux ${kernel.version}, ${repetitions} repetitions of ${seconds} s, medians\n\n${table(rows)}`,
-        );
-      } finally {
-        await pair.end();
-      }
+  const directory = mkdtempSync(join(tmpdir(), 'plait-compare-'));
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  exitOnSignals();
+  const product = await productDisk(join(directory, 'product'));
+  for (const name of values.kernel) {
+    const kernel = await kernelOf(name);
+    const root = await rootDisk({ kernel, packages: PACKAGES });
+    const pair = await startPair({ kernel, root, product, cpus: Number(values.cpus), limitSeconds: 1800 });
+    try {
+      await setUpPlait(pair);
+      const rows = await compare(pair, { repetitions, seconds, workloads, stats, log });
+      console.log(
+        `\nLinux ${kernel.version}, ${repetitions} repetitions of ${seconds} s, medians\n\n${table(rows)}`,
+      );
+    } finally {
+      await pair.end();
     }
-  } finally {
-    await rm(directory, { recursive: true, force: true });
   }
 }
 

@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { kernelOf, rootDisk } from '../vm/images.js';
+import { exitOnSignals } from '../vm/signals.js';
 import { shell } from '../vm/vm.js';
 import { ENTER, machine, PACKAGES } from './guest.js';
 import { jobDisk } from './job.js';
@@ -65,7 +66,7 @@ async function main(argv: string[]): Promise<number> {
   const { kernels, tiers, patterns, all, limit, json, shell: wantsShell } = parse(argv);
   const deadline = performance.now() + (all ? LIMIT_ALL_S : Number(limit)) * 1000;
   const scratch = mkdtempSync(join(tmpdir(), 'plait-kernels-'));
-  process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143));
+  exitOnSignals();
   process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
   const job = jobDisk(scratch);
   job.catch(() => {}); // told by each kernel that waits for it

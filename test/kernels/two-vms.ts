@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Kernel, kernelOf, rootDisk } from '../vm/images.js';
+import { exitOnSignals } from '../vm/signals.js';
 import { FAULT_STEPS } from './two-vms-faults.js';
 import { PACKAGES, type Pair, setUpPlait, startPair } from './two-vms-pair.js';
 import { productDisk } from './two-vms-product.js';
@@ -117,6 +118,7 @@ const indent = (text: unknown): string =>
   String(text instanceof Error ? (text.stack ?? text.message) : text).replace(/^/gm, '          | ');
 
 async function main(): Promise<void> {
+  exitOnSignals();
   const { values } = parseArgs({
     options: {
       kernel: { type: 'string', default: 'linux-image-6.1-cloud-amd64' },
