@@ -4,12 +4,10 @@
 //
 //     node dist/test/kernels/compare.js [--kernel PACKAGE]... [--repetitions N] [--seconds N] [--cpus N] [--stats]
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { exitOnSignals, scratchDirectory } from '../vm/ending.js';
 import { kernelOf, rootDisk } from '../vm/images.js';
-import { exitOnSignals } from '../vm/signals.js';
 import { PACKAGES, type Pair, setUpPlait, startPair } from './two-vms-pair.js';
 import { productDisk } from './two-vms-product.js';
 
@@ -89,8 +87,7 @@ async function main(): Promise<void> {
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
   const [repetitions, seconds] = [Number(values.repetitions), Number(values.seconds)];
   const { workloads, stats } = values;
-  const directory = mkdtempSync(join(tmpdir(), 'plait-compare-'));
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  const directory = scratchDirectory('plait-compare-');
   exitOnSignals();
   const product = await productDisk(join(directory, 'product'));
   for (const name of values.kernel) {

@@ -12,12 +12,11 @@
 // A machine that does not boot, a tier that ran no test and a time-out are failures. The output of the runs is in
 // dist/kernels/. The last line is `N passed, N failed`.
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { exitOnSignals, scratchDirectory } from '../vm/ending.js';
 import { kernelOf, rootDisk } from '../vm/images.js';
-import { exitOnSignals } from '../vm/signals.js';
 import { shell } from '../vm/vm.js';
 import { ENTER, machine, PACKAGES } from './guest.js';
 import { jobDisk } from './job.js';
@@ -65,9 +64,8 @@ async function openShell({ name, debianPackage, job }: Pick<LaneOptions, 'name' 
 async function main(argv: string[]): Promise<number> {
   const { kernels, tiers, patterns, all, limit, json, shell: wantsShell } = parse(argv);
   const deadline = performance.now() + (all ? LIMIT_ALL_S : Number(limit)) * 1000;
-  const scratch = mkdtempSync(join(tmpdir(), 'plait-kernels-'));
+  const scratch = scratchDirectory('plait-kernels-');
   exitOnSignals();
-  process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
   const job = jobDisk(scratch);
   job.catch(() => {}); // told by each kernel that waits for it
   if (wantsShell) {

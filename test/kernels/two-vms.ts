@@ -2,12 +2,11 @@
 //
 //     node dist/test/kernels/two-vms.js [--kernel PACKAGE] [--only WORDS] [--cpus N]
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { exitOnSignals, scratchDirectory } from '../vm/ending.js';
 import { type Kernel, kernelOf, rootDisk } from '../vm/images.js';
-import { exitOnSignals } from '../vm/signals.js';
 import { FAULT_STEPS } from './two-vms-faults.js';
 import { PACKAGES, type Pair, setUpPlait, startPair } from './two-vms-pair.js';
 import { productDisk } from './two-vms-product.js';
@@ -72,7 +71,7 @@ export async function runTwoVms(kernel: Kernel, options: TwoVmsOptions = {}): Pr
   const { log = console.log, cpus = 1 } = options;
   const started = Date.now();
   const result: TwoVmsResult = { passed: 0, failed: 0, skips: [], seconds: 0 };
-  const directory = await mkdtemp(join(tmpdir(), 'plait-two-vms-'));
+  const directory = scratchDirectory('plait-two-vms-');
   let pair: Pair | undefined;
   const attempt = async (step: Step): Promise<boolean> => {
     const begun = Date.now();
