@@ -193,15 +193,12 @@ export class ClusterWatch {
     const scope = this.#scope<Endpoint>({
       noun: 'endpoints',
       idOf: ({ id }) => id,
-      known: () => view.endpointsOfNetwork(network).map(({ id }) => id),
+      known: () => view.idsOfNetwork(network),
       put: (endpoint) => view.putEndpoint(endpoint),
       remove: (id) => (isLocal(id) ? onLocalGone(id) : view.deleteEndpoint(id)),
       replace: (all, keep) => {
         const listed = new Set(all.map(({ id }) => id));
-        const gone = view
-          .endpointsOfNetwork(network)
-          .filter(({ id }) => isLocal(id) && !listed.has(id))
-          .map(({ id }) => id);
+        const gone = view.idsOfNetwork(network).filter((id) => isLocal(id) && !listed.has(id));
         view.replaceEndpoints(network, all, new Set([...keep, ...gone]));
         for (const id of gone) onLocalGone(id);
       },

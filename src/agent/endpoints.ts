@@ -218,8 +218,7 @@ export class Endpoints {
   }
 
   #taken({ id }: Network): string[] {
-    const recorded = this.#options.view.endpointsOfNetwork(id).flatMap(({ addresses }) => addresses);
-    return [...recorded, ...this.#choices.taken(id)];
+    return [...this.#options.view.addressesOfNetwork(id), ...this.#choices.taken(id)];
   }
 
   async #dismantle(entry: JournalEntry, record: Trace = 'possible'): Promise<string[]> {

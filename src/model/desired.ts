@@ -14,7 +14,8 @@ import { parseMac } from './addresses.js';
 import { ClaimTable } from './claims.js';
 import { fitter, vniOwner } from './fit.js';
 import { Flood } from './flood.js';
-import { endpointNeighbors, endpointRow, gatewayNeighbors, networkRow, subnetRows } from './recordRows.js';
+import { type Place, Reach } from './reach.js';
+import { endpointRow, gatewayAddresses, networkRow, subnetRows } from './recordRows.js';
 import { type Endpoint, EXTERNAL_NODE, type Network } from './records.js';
 import type { Attachment, RowChanges, TableName, TableTypes } from './rows.js';
 import type { ClusterView, Dirty } from './view.js';
@@ -26,7 +27,8 @@ export interface DesiredOptions {
   readonly vtepIndex: (address: string) => number;
 }
 
-export type AllRows = { [T in TableName]: TableTypes[T][] };
+/** Each can be iterated again and again: rows are made on the way. */
+export type AllRows = { [T in TableName]: Iterable<TableTypes[T]> };
 
 /** How to give up what a record holds. */
 type Release = () => void;
@@ -41,13 +43,8 @@ export class DesiredRows {
   readonly #view: ClusterView;
   readonly #node: string;
   readonly #flood: Flood;
+  readonly #reach = new Reach();
   readonly #tables = {
-    fdb: new ClaimTable<TableTypes['fdb'][0], TableTypes['fdb'][1]>(
-      (key) => `${key.vni}/${key.mac.join('.')}`,
-    ),
-    neighbors: new ClaimTable<TableTypes['neighbors'][0], TableTypes['neighbors'][1]>(
-      (key) => `${key.vni}/${key.addr.w.join('.')}`,
-    ),
     endpoints: new ClaimTable<number, TableTypes['endpoints'][1]>(String),
     networks: new ClaimTable<number, TableTypes['networks'][1]>(String),
     subnets: new ClaimTable<TableTypes['subnets'][0], TableTypes['subnets'][1]>(
@@ -55,8 +52,6 @@ export class DesiredRows {
     ),
   };
   readonly #attachments = new Map<string, Attachment>();
-  /** By endpoint id, for endpoints that have rows. */
-  readonly #holdings = new Map<string, Release[]>();
   readonly #live = new Map<string, LiveNetwork>();
   /** Network id → ids of its endpoints that are attached here. */
   readonly #local = new Map<string, Set<string>>();
@@ -92,19 +87,18 @@ export class DesiredRows {
     for (const id of dirty.endpoints) this.#dirtyEndpoints.add(id);
     for (const id of dirty.networks) this.#dirtyNetworks.add(id);
     for (const id of dirty.nodes) {
-      for (const endpoint of this.#view.endpointsOfNode(id)) this.#dirtyEndpoints.add(endpoint.id);
+      for (const endpoint of this.#view.idsOfNode(id)) this.#dirtyEndpoints.add(endpoint);
     }
     // A declared peer at this node's own address is nobody's; that address may just have become known.
     if (!dirty.nodes.has(this.#node)) return;
-    for (const endpoint of this.#view.endpointsOfNode(EXTERNAL_NODE)) this.#dirtyEndpoints.add(endpoint.id);
+    for (const endpoint of this.#view.idsOfNode(EXTERNAL_NODE)) this.#dirtyEndpoints.add(endpoint);
   }
 
   /** Rows that changed since the last call. Rows of `vteps` must be there before these are applied. */
   takeChanges(): RowChanges {
     this.#settle();
     return {
-      fdb: this.#tables.fdb.takeChanges(),
-      neighbors: this.#tables.neighbors.takeChanges(),
+      ...this.#reach.takeChanges(),
       endpoints: this.#tables.endpoints.takeChanges(),
       networks: this.#tables.networks.takeChanges(),
       subnets: this.#tables.subnets.takeChanges(),
@@ -113,17 +107,17 @@ export class DesiredRows {
     };
   }
 
-  /** Every row. What `takeChanges` has to tell stays to be told. */
+  /** Every row, as of when it is iterated. What `takeChanges` has to tell stays to be told. */
   all(): AllRows {
     this.#settle();
     return {
-      fdb: [...this.#tables.fdb.entries()],
-      neighbors: [...this.#tables.neighbors.entries()],
-      endpoints: [...this.#tables.endpoints.entries()],
-      networks: [...this.#tables.networks.entries()],
-      subnets: [...this.#tables.subnets.entries()],
-      senders: [...this.#flood.senders.entries()],
-      flood: [...this.#flood.entries()],
+      fdb: rows(() => this.#reach.fdb()),
+      neighbors: rows(() => this.#reach.neighbors()),
+      endpoints: rows(() => this.#tables.endpoints.entries()),
+      networks: rows(() => this.#tables.networks.entries()),
+      subnets: rows(() => this.#tables.subnets.entries()),
+      senders: rows(() => this.#flood.senders.entries()),
+      flood: rows(() => this.#flood.entries()),
     };
   }
 
@@ -203,21 +197,20 @@ export class DesiredRows {
     if (network) {
       this.#live.set(id, { network, misfit: fitter(network), releases: this.#claimNetwork(network) });
     }
-    for (const endpoint of this.#view.endpointsOfNetwork(id)) this.#dirtyEndpoints.add(endpoint.id);
+    for (const endpoint of this.#view.idsOfNetwork(id)) this.#dirtyEndpoints.add(endpoint);
   }
 
   #claimNetwork(network: Network): Release[] {
-    const { neighbors, networks, subnets } = this.#tables;
+    const { networks, subnets } = this.#tables;
     return [
       claim(networks, network.id, [[network.vni, networkRow(network)]]),
-      claim(neighbors, network.id, gatewayNeighbors(network)),
+      this.#reach.claimGateways(network.id, network.vni, gatewayAddresses(network)),
       claim(subnets, network.id, subnetRows(network)),
     ];
   }
 
   #refreshEndpoint(id: string): void {
-    for (const release of this.#holdings.get(id) ?? []) release();
-    this.#holdings.delete(id);
+    this.#releaseEndpoint(id);
     this.#faults.delete(id);
     const endpoint = this.#view.endpoints.get(id);
     const live = endpoint && this.#live.get(endpoint.network);
@@ -230,44 +223,35 @@ export class DesiredRows {
       return;
     }
     const vtep = attachment ? undefined : this.#vtepOf(endpoint);
-    if (attachment) this.#holdings.set(id, this.#claimLocal(network, endpoint, attachment));
-    else if (vtep !== undefined) this.#holdings.set(id, this.#claimRemote(network, endpoint, vtep));
+    if (attachment) this.#claimLocal(network, endpoint, attachment);
+    else if (vtep !== undefined) this.#claimRemote(network, endpoint, vtep);
   }
 
-  #claimLocal(network: Network, endpoint: Endpoint, attachment: Attachment): Release[] {
-    const { fdb, neighbors, endpoints } = this.#tables;
+  #claimLocal(network: Network, endpoint: Endpoint, attachment: Attachment): void {
+    const { vni } = network;
+    const { id, mac, addresses } = endpoint;
     const { ifindex, slot } = attachment;
-    const { vni } = network;
-    const mac = parseMac(endpoint.mac);
-    this.#flood.addLocal(vni, endpoint.id, attachment);
-    return [
-      () => this.#flood.removeLocal(vni, endpoint.id),
-      claim(endpoints, endpoint.id, [[ifindex, endpointRow(network, endpoint, mac, attachment)]]),
-      claim(fdb, endpoint.id, [
-        [
-          { vni, mac },
-          { ifindex, slot },
-        ],
-      ]),
-      claim(neighbors, endpoint.id, endpointNeighbors(network, endpoint, mac)),
-    ];
+    const row = endpointRow(network, endpoint, parseMac(mac), attachment);
+    this.#flood.addLocal(vni, id, attachment);
+    this.#tables.endpoints.claim(id, ifindex, row);
+    this.#reach.claim(id, { vni, mac, addresses, ifindex, slot });
   }
 
-  #claimRemote(network: Network, endpoint: Endpoint, vtep: string): Release[] {
-    const { fdb, neighbors } = this.#tables;
-    const { vni } = network;
-    const mac = parseMac(endpoint.mac);
+  #claimRemote({ vni }: Network, { id, mac, addresses }: Endpoint, vtep: string): void {
     const slot = this.#flood.addRemote(vni, vtep);
-    return [
-      () => this.#flood.removeRemote(vni, vtep),
-      claim(fdb, endpoint.id, [
-        [
-          { vni, mac },
-          { ifindex: 0, slot },
-        ],
-      ]),
-      claim(neighbors, endpoint.id, endpointNeighbors(network, endpoint, mac)),
-    ];
+    this.#reach.claim(id, { vni, mac, addresses, ifindex: 0, slot });
+  }
+
+  #releaseEndpoint(id: string): void {
+    const place: Place | undefined = this.#reach.release(id);
+    if (!place) return;
+    const { vni, ifindex, slot } = place;
+    if (ifindex === 0) {
+      this.#flood.removeRemote(vni, slot);
+      return;
+    }
+    this.#flood.removeLocal(vni, id);
+    this.#tables.endpoints.release(id, ifindex);
   }
 
   /** Where a remote endpoint is. Nowhere if it claims to be here: without an attachment it does not exist. */
@@ -283,4 +267,8 @@ function claim<K, V>(table: ClaimTable<K, V>, owner: string, rows: readonly [K, 
   return () => {
     for (const [key] of rows) table.release(owner, key);
   };
+}
+
+function rows<Row>(iterate: () => Iterator<Row>): Iterable<Row> {
+  return { [Symbol.iterator]: iterate };
 }

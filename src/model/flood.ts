@@ -8,6 +8,7 @@ import { ClaimTable } from './claims.js';
 import type { Attachment, FloodMember, Sender, SenderKey, TableChanges } from './rows.js';
 
 interface Vtep {
+  readonly address: string;
   readonly index: number;
   readonly addr: Addr;
   endpoints: number;
@@ -16,8 +17,8 @@ interface Vtep {
 interface Members {
   /** By endpoint id. */
   readonly local: Map<string, Attachment>;
-  /** By VTEP address. */
-  readonly remote: Map<string, { index: number; endpoints: number }>;
+  /** By the VTEP's index. */
+  readonly remote: Map<number, { readonly vtep: Vtep; endpoints: number }>;
 }
 
 const OWNER = 'flood';
@@ -46,30 +47,31 @@ export class Flood {
     const vtep = this.#vteps.get(address) ?? this.#newVtep(address);
     vtep.endpoints += 1;
     const { remote } = this.#members(vni);
-    const member = remote.get(address);
+    const member = remote.get(vtep.index);
     if (member) {
       member.endpoints += 1;
       return vtep.index;
     }
-    remote.set(address, { index: vtep.index, endpoints: 1 });
+    remote.set(vtep.index, { vtep, endpoints: 1 });
     this.senders.claim(OWNER, { vni, addr: vtep.addr }, { vtep: vtep.index });
     this.#dirty.add(vni);
     return vtep.index;
   }
 
-  removeRemote(vni: number, address: string): void {
-    const vtep = this.#vteps.get(address);
-    const member = this.#networks.get(vni)?.remote.get(address);
-    if (!vtep || !member) return;
+  /** One endpoint less at the VTEP with that index. */
+  removeRemote(vni: number, index: number): void {
+    const member = this.#networks.get(vni)?.remote.get(index);
+    if (!member) return;
+    const { vtep } = member;
     vtep.endpoints -= 1;
     member.endpoints -= 1;
     if (member.endpoints === 0) {
-      this.#networks.get(vni)?.remote.delete(address);
+      this.#networks.get(vni)?.remote.delete(index);
       this.senders.release(OWNER, { vni, addr: vtep.addr });
       this.#dirty.add(vni);
       this.#dropIfEmpty(vni);
     }
-    if (vtep.endpoints === 0) this.#vteps.delete(address);
+    if (vtep.endpoints === 0) this.#vteps.delete(vtep.address);
   }
 
   /** Remote VTEPs that some live network needs, and their indexes. */
@@ -93,7 +95,7 @@ export class Flood {
   }
 
   #newVtep(address: string): Vtep {
-    const vtep = { index: this.vtepIndex(address), addr: toAddr(parseIp(address)), endpoints: 0 };
+    const vtep = { address, index: this.vtepIndex(address), addr: toAddr(parseIp(address)), endpoints: 0 };
     this.#vteps.set(address, vtep);
     return vtep;
   }
@@ -115,6 +117,6 @@ export class Flood {
 /** Ordered, so that equal memberships are equal lists whatever the order of events. */
 function listOf(members: Members): FloodMember[] {
   const local = Array.from(members.local.values(), ({ ifindex, slot }) => ({ ifindex, slot }));
-  const remote = Array.from(members.remote.values(), ({ index }) => ({ ifindex: 0, slot: index }));
+  const remote = Array.from(members.remote.keys(), (slot) => ({ ifindex: 0, slot }));
   return [...local.sort((a, b) => a.ifindex - b.ifindex), ...remote.sort((a, b) => a.slot - b.slot)];
 }

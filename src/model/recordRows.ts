@@ -1,14 +1,12 @@
 /** Which rows one record gives. What one endpoint needs does not depend on any other endpoint. */
 import {
   type Addr,
-  GATEWAY_MAC,
   type Ip,
   type IpVersion,
   linkLocalAddr,
   NO_ADDR,
   parseCidr,
   parseIp,
-  parseMac,
   toAddr,
 } from './addresses.js';
 import type { Endpoint, Network } from './records.js';
@@ -16,24 +14,12 @@ import {
   type Attachment,
   ENDPOINT_INTERNAL,
   type EndpointRow,
-  type Neighbor,
-  type NeighborKey,
   type NetworkRow,
   type SubnetKey,
   type SubnetRow,
 } from './rows.js';
 
 const V4_MAPPED_BITS = 96;
-
-/** Every address of the endpoint answers with its MAC, its link-local one included. */
-export function endpointNeighbors(
-  network: Network,
-  endpoint: Endpoint,
-  mac: Uint8Array,
-): [NeighborKey, Neighbor][] {
-  const addrs = [...endpoint.addresses.map((text) => toAddr(parseIp(text))), linkLocalAddr(mac)];
-  return addrs.map((addr) => [{ vni: network.vni, addr }, { mac }]);
-}
 
 /** The row of the host end that the endpoint's frames come from. */
 export function endpointRow(
@@ -56,7 +42,7 @@ export function endpointRow(
 }
 
 export function networkRow(network: Network): NetworkRow {
-  const gateways = gatewaysOf(network);
+  const gateways = gatewayAddresses(network).map(parseIp);
   return {
     flags: flagsOf(network),
     mtu: network.mtu,
@@ -65,10 +51,10 @@ export function networkRow(network: Network): NetworkRow {
   };
 }
 
-/** The gateways answer with the MAC that every node has; internal networks have none. */
-export function gatewayNeighbors(network: Network): [NeighborKey, Neighbor][] {
-  const mac = parseMac(GATEWAY_MAC);
-  return gatewaysOf(network).map((ip) => [{ vni: network.vni, addr: toAddr(ip) }, { mac }]);
+/** Internal networks have no gateway. */
+export function gatewayAddresses(network: Network): string[] {
+  if (network.internal) return [];
+  return network.subnets.flatMap(({ gateway }) => gateway ?? []);
 }
 
 /** Where frames from the host go; the host has no business on an internal network. */
@@ -79,11 +65,6 @@ export function subnetRows(network: Network): [SubnetKey, SubnetRow][] {
     const prefixLen = version === 4 ? prefix + V4_MAPPED_BITS : prefix;
     return [{ prefixLen, addr: toAddr({ version, value: base }) }, { vni: network.vni }];
   });
-}
-
-function gatewaysOf(network: Network): Ip[] {
-  if (network.internal) return [];
-  return network.subnets.flatMap(({ gateway }) => (gateway === null ? [] : [parseIp(gateway)]));
 }
 
 function flagsOf(network: Network): number {

@@ -3,6 +3,8 @@
  * Watches put and delete; a list replaces a whole scope and touches only what differs. Every change is noted as
  * dirty, so that the reconciler's work grows with the changes and not with the cluster. No I/O.
  */
+import { EndpointRecords } from './endpointRecords.js';
+import { Index, ScopedIndex } from './indexes.js';
 import { namesOf } from './names.js';
 import type { Endpoint, Network, Node } from './records.js';
 
@@ -20,11 +22,11 @@ export class ClusterView {
   readonly #nodes = new Map<string, Node>();
   readonly #alive = new Set<string>();
   readonly #networks = new Map<string, Network>();
-  readonly #endpoints = new Map<string, Endpoint>();
+  readonly #endpoints = new EndpointRecords();
   readonly #byNetwork = new Index();
   readonly #byNode = new Index();
-  readonly #byName = new Index();
-  readonly #byAddress = new Index();
+  readonly #byName = new ScopedIndex();
+  readonly #byAddress = new ScopedIndex();
   readonly #byVni = new Index();
   #dirty = noDirt();
 
@@ -41,8 +43,22 @@ export class ClusterView {
     return this.#networks;
   }
 
-  get endpoints(): ReadonlyMap<string, Endpoint> {
+  get endpoints(): Pick<EndpointRecords, 'size' | 'has' | 'get' | 'keys' | 'values'> {
     return this.#endpoints;
+  }
+
+  /** As of the call. */
+  idsOfNetwork(network: string): string[] {
+    return [...this.#byNetwork.get(network)];
+  }
+
+  idsOfNode(node: string): string[] {
+    return [...this.#byNode.get(node)];
+  }
+
+  /** Addresses that endpoints of the network have, in canonical text. */
+  addressesOfNetwork(network: string): Iterable<string> {
+    return this.#byAddress.keys(network);
   }
 
   endpointsOfNetwork(network: string): Endpoint[] {
@@ -55,12 +71,13 @@ export class ClusterView {
 
   /** Endpoints of the network with that name or alias, or for tasks.<name> its replicas; case does not matter. */
   endpointsNamed(network: string, name: string): Endpoint[] {
-    return this.#resolve(this.#byName.get(nameKey(network, name)));
+    return this.#resolve(this.#byName.get(network, name.toLowerCase()));
   }
 
   /** Who holds the address (in canonical text) on the network. */
   endpointAt(network: string, address: string): Endpoint | undefined {
-    return this.#resolve(this.#byAddress.get(`${network}/${address}`)).at(-1);
+    const holder = this.#byAddress.last(network, address);
+    return holder === undefined ? undefined : this.#endpoints.get(holder);
   }
 
   putNode(node: Node): void {
@@ -104,9 +121,8 @@ export class ClusterView {
 
   putEndpoint(endpoint: Endpoint): void {
     const before = this.#endpoints.get(endpoint.id);
-    if (before && sameRecord(before, endpoint)) return;
+    if (!this.#endpoints.set(endpoint)) return;
     if (before) this.#index('delete', before);
-    this.#endpoints.set(endpoint.id, endpoint);
     this.#index('add', endpoint);
     this.#dirty.endpoints.add(endpoint.id);
   }
@@ -148,9 +164,8 @@ export class ClusterView {
 
   /** The whole list of endpoints of one network. */
   replaceEndpoints(network: string, endpoints: Iterable<Endpoint>, keep?: ReadonlySet<string>): void {
-    const before = this.#byNetwork.get(network);
     replaceAll(
-      before,
+      this.idsOfNetwork(network),
       endpoints,
       keep,
       (id) => this.deleteEndpoint(id),
@@ -165,7 +180,7 @@ export class ClusterView {
     return dirty;
   }
 
-  #resolve(ids: ReadonlySet<string>): Endpoint[] {
+  #resolve(ids: Iterable<string>): Endpoint[] {
     const found: Endpoint[] = [];
     for (const id of ids) {
       const endpoint = this.#endpoints.get(id);
@@ -178,40 +193,13 @@ export class ClusterView {
     const { id, network } = endpoint;
     this.#byNetwork[change](network, id);
     this.#byNode[change](endpoint.node, id);
-    for (const name of namesOf(endpoint)) this.#byName[change](nameKey(network, name), id);
-    for (const address of endpoint.addresses) this.#byAddress[change](`${network}/${address}`, id);
+    for (const name of namesOf(endpoint)) this.#byName[change](network, name, id);
+    for (const address of endpoint.addresses) this.#byAddress[change](network, address, id);
   }
 }
-
-/** key → set of ids; empty sets are dropped. */
-class Index {
-  readonly #sets = new Map<string, Set<string>>();
-
-  get(key: string): ReadonlySet<string> {
-    return this.#sets.get(key) ?? NOBODY;
-  }
-
-  add(key: string, id: string): void {
-    const set = this.#sets.get(key);
-    if (set) set.add(id);
-    else this.#sets.set(key, new Set([id]));
-  }
-
-  delete(key: string, id: string): void {
-    const set = this.#sets.get(key);
-    if (!set?.delete(id)) return;
-    if (set.size === 0) this.#sets.delete(key);
-  }
-}
-
-const NOBODY: ReadonlySet<string> = new Set();
 
 function noDirt(): Record<Kind, Set<string>> {
   return { nodes: new Set(), alive: new Set(), networks: new Set(), endpoints: new Set() };
-}
-
-function nameKey(network: string, name: string): string {
-  return `${network}/${name.toLowerCase()}`;
 }
 
 /** Records are small, flat JSON that keeps its order on the way through etcd. */

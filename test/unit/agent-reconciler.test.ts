@@ -65,7 +65,7 @@ function setUp(sink: Partial<RowSink> = {}) {
         );
       },
       replace: ({ fdb }) => {
-        told.push(`replace fdb ${fdb.length}`);
+        told.push(`replace fdb ${[...fdb].length}`);
         return 0;
       },
       mend: async () => {

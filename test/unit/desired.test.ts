@@ -4,7 +4,8 @@ import * as assert from 'uvu/assert';
 import { formatAddr, formatMac } from '../../src/model/addresses.js';
 import { EXTERNAL_NODE } from '../../src/model/records.js';
 import { type RowChanges, TABLE_NAMES } from '../../src/model/rows.js';
-import { app, asText, endpoint, inner, n1, n2, n3, node, World } from './support/world.js';
+import { randomOf } from './support/random.js';
+import { app, asText, endpoint, inner, listed, n1, n2, n3, node, World } from './support/world.js';
 
 const desired = suite('desired rows');
 
@@ -23,7 +24,7 @@ desired('one container here and one elsewhere give these rows', () => {
   world.view.putEndpoint(endpoint('there', app, n2, 3));
   world.rows.attach('here', { ifindex: 11, slot: 5 });
   world.settle();
-  const { fdb, neighbors, endpoints, networks, subnets, senders, flood } = world.rows.all();
+  const { fdb, neighbors, endpoints, networks, subnets, senders, flood } = listed(world.rows.all());
   assert.equal(fdb.map(([key, to]) => [key.vni, formatMac(key.mac), to.ifindex, to.slot]).sort(), [
     [4096, '02:00:00:00:00:02', 11, 5],
     [4096, '02:00:00:00:00:03', 0, 1],
@@ -76,7 +77,7 @@ desired('an internal network has no gateway and no way for the host', () => {
   world.view.putEndpoint(endpoint('here', inner, n1, 1));
   world.rows.attach('here', { ifindex: 11, slot: 5 });
   world.settle();
-  const { neighbors, networks, subnets, endpoints } = world.rows.all();
+  const { neighbors, networks, subnets, endpoints } = listed(world.rows.all());
   assert.is(neighbors.length, 2);
   assert.equal(networks[0]?.[1], {
     flags: 1,
@@ -165,7 +166,7 @@ for (const order of ['old first', 'new first'] as const) {
       step();
       world.settle();
     }
-    const row = world.rows.all().fdb.find(([key]) => formatMac(key.mac) === '02:00:00:00:00:03');
+    const row = listed(world.rows.all()).fdb.find(([key]) => formatMac(key.mac) === '02:00:00:00:00:03');
     assert.is(row?.[1].slot, world.indexes.get('2001:db8::3'));
     world.check();
   });
@@ -181,8 +182,7 @@ desired('declared peers are at their vtep; one that claims to be this node is no
   world.view.putEndpoint(endpoint('ghost', app, n1, 5));
   world.settle();
   assert.equal(
-    world.rows
-      .all()
+    listed(world.rows.all())
       .fdb.map(([key]) => formatMac(key.mac))
       .sort(),
     ['02:00:00:00:00:02', '02:00:00:00:00:03'],
@@ -190,7 +190,7 @@ desired('declared peers are at their vtep; one that claims to be this node is no
   assert.equal([...world.rows.vteps().keys()], ['198.51.100.7']);
   world.view.putNode({ ...n1, vtep: '192.0.2.100' });
   world.settle();
-  assert.is(world.rows.all().fdb.length, 3, 'its address became another one');
+  assert.is(listed(world.rows.all()).fdb.length, 3, 'its address became another one');
   world.check();
 });
 
@@ -202,7 +202,7 @@ desired('an interface that comes again under another index has one row', () => {
   world.rows.attach('here', { ifindex: 12, slot: 5 });
   world.settle();
   assert.equal(
-    world.rows.all().endpoints.map(([ifindex]) => ifindex),
+    listed(world.rows.all()).endpoints.map(([ifindex]) => ifindex),
     [12],
   );
   world.check();
@@ -221,7 +221,7 @@ desired('an attachment waits for its record, and its record for the attachment',
   for (const name of TABLE_NAMES) assert.is(world.maps[name]?.size, 0, name);
   world.view.putNetwork({ ...app, mtu: 1400 });
   world.settle();
-  assert.is(world.rows.all().endpoints[0]?.[1].mtu, 1400);
+  assert.is(listed(world.rows.all()).endpoints[0]?.[1].mtu, 1400);
   world.check();
 });
 
@@ -231,10 +231,10 @@ desired('an endpoint outside its network, or at its gateway, has no rows and har
     world.view.putEndpoint(endpoint('here', app, n1, 2));
     world.rows.attach('here', { ifindex: 10, slot: 0 });
     world.settle();
-    const before = world.rows.all();
+    const before = listed(world.rows.all());
     world.view.putEndpoint(endpoint('evil', app, n2, 9, { addresses }));
     world.settle();
-    assert.equal(world.rows.all(), before);
+    assert.equal(listed(world.rows.all()), before);
     assert.match(world.rows.faults().join(), /endpoint evil .* left out: .*(gateway of|not in) network app/);
     world.view.deleteEndpoint('evil');
     world.settle();
@@ -282,14 +282,6 @@ desired('any sequence of events adds up to what a new start would compute', () =
     world.check();
   }
 });
-
-function randomOf(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state * 48271) % 0x7fffffff;
-    return state % below;
-  };
-}
 
 /** Addresses are held by one endpoint at a time, as in etcd; ids are never used again. */
 function randomEvent(world: World, random: (below: number) => number, step: number): void {

@@ -38,8 +38,8 @@ views('endpoints are found by network, node, name, alias and address', () => {
   assert.equal(view.endpointsNamed(app, 'wEb'), [web1, web2]);
   assert.equal(view.endpointsNamed(app, 'www'), [web1]);
   assert.equal(view.endpointsNamed(app, 'nobody'), []);
-  assert.is(view.endpointAt(app, '10.0.0.2'), web1);
-  assert.is(view.endpointAt(db, '10.0.0.2'), other);
+  assert.equal(view.endpointAt(app, '10.0.0.2'), web1);
+  assert.equal(view.endpointAt(db, '10.0.0.2'), other);
   view.deleteEndpoint(web1.id);
   assert.equal(view.endpointsNamed(app, 'web'), [web2]);
   assert.is(view.endpointAt(app, '10.0.0.2'), undefined);
@@ -63,9 +63,9 @@ views('an address that passed on belongs to its new holder, whatever the order o
   const [first, second] = [endpoint('first', '10.0.0.2'), endpoint('second', '10.0.0.2')];
   view.putEndpoint(first);
   view.putEndpoint(second);
-  assert.is(view.endpointAt(app, '10.0.0.2'), second);
+  assert.equal(view.endpointAt(app, '10.0.0.2'), second);
   view.deleteEndpoint(first.id);
-  assert.is(view.endpointAt(app, '10.0.0.2'), second);
+  assert.equal(view.endpointAt(app, '10.0.0.2'), second);
 });
 
 views('only what differs becomes dirty, once', () => {

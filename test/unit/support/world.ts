@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { formatMac } from '../../../src/model/addresses.js';
 import { type AllRows, DesiredRows } from '../../../src/model/desired.js';
 import type { Endpoint, Network, Node } from '../../../src/model/records.js';
-import { type RowChanges, TABLE_NAMES } from '../../../src/model/rows.js';
+import { type RowChanges, TABLE_NAMES, type TableTypes } from '../../../src/model/rows.js';
 import { ClusterView } from '../../../src/model/view.js';
 
 const createdAt = '2026-11-22T14:00:00.000Z';
@@ -104,11 +104,27 @@ export function text(value: unknown): string {
 export const lines = (map: Map<string, string> | undefined) =>
   [...(map ?? [])].map(([k, v]) => `${k} → ${v}`).sort();
 
+type Lists = { [T in keyof AllRows]: TableTypes[T][] };
+
+/** All rows that the node should have, as lists. */
+export function listed({ fdb, neighbors, endpoints, networks, subnets, senders, flood }: AllRows): Lists {
+  return {
+    fdb: [...fdb],
+    neighbors: [...neighbors],
+    endpoints: [...endpoints],
+    networks: [...networks],
+    subnets: [...subnets],
+    senders: [...senders],
+    flood: [...flood],
+  };
+}
+
 export function asText(all: AllRows): Record<string, string[]> {
+  const lists = listed(all);
   return Object.fromEntries(
     TABLE_NAMES.map((name) => [
       name,
-      all[name].map(([key, value]) => `${text(key)} → ${text(value)}`).sort(),
+      lists[name].map(([key, value]) => `${text(key)} → ${text(value)}`).sort(),
     ]),
   );
 }
