@@ -39,6 +39,7 @@ export {
   attachTc,
   attachTcAsync,
   attachXdp,
+  attachXdpAsync,
   BpfLink,
   listTcx,
   type TcxPosition,

@@ -148,11 +148,20 @@ function tcArguments(program: BpfProgram, options: AttachTcOptions): TcArguments
   return { clsact: [program.native, ifindex, direction, netns, handle, priority, replace] };
 }
 
-/** Attaches an xdp program to a device (since Linux 5.9). EBUSY: there is one already; EOPNOTSUPP: no native XDP. */
+/**
+ * Attaches an xdp program to a device (since Linux 5.9). EBUSY: there is one already; EEXIST: there is one in another mode;
+ * EOPNOTSUPP: no native XDP. Some drivers restart their queues for it, which takes a while.
+ */
 export function attachXdp(program: BpfProgram, options: AttachXdpOptions): BpfLink {
   return new BpfLink(
     native.attachXdp(program.native, options.ifindex, options.mode ?? 'auto', options.netns),
   );
+}
+
+/** As `attachXdp`, waiting on another thread. The program may be closed meanwhile. */
+export async function attachXdpAsync(program: BpfProgram, options: AttachXdpOptions): Promise<BpfLink> {
+  const { ifindex, mode = 'auto', netns } = options;
+  return new BpfLink(await native.attachXdpAsync(program.native, ifindex, mode, netns));
 }
 
 /** The programs of a tcx hook in the order in which they run (since Linux 6.6). */

@@ -45,6 +45,8 @@ export interface NativeProgram {
     repeat: number,
     dataOutSize: number,
     netns: string | undefined,
+    live: boolean,
+    batchSize: number,
   ): NativeTestResult;
   pin(path: string): void;
   close(): void;
@@ -155,6 +157,7 @@ interface Native {
   attachClsact(...how: ClsactArguments): NativeLink;
   attachClsactAsync(...how: ClsactArguments): Promise<NativeLink>;
   attachXdp(program: NativeProgram, ifindex: number, mode: string, netns?: string): NativeLink;
+  attachXdpAsync(program: NativeProgram, ifindex: number, mode: string, netns?: string): Promise<NativeLink>;
   listTcx(ifindex: number, direction: Direction, netns?: string): TcxEntry[];
   interfaceIndex(name: string, netns?: string): number;
   socketInNamespace(netns: string, type: string, address: string, port: number): number;

@@ -15,6 +15,14 @@ export interface TestRunOptions {
   dataOutSize?: number;
   /** Network namespace in which ifindex numbers and redirects are looked up. */
   netns?: string;
+  /**
+   * XDP only: the frames are real ones. What the program passes is received on the context's device, what it redirects
+   * or transmits goes out: a generator of packets, at the speed of XDP. A frame's memory is used again, with the bytes
+   * that the run before left in it. Nothing comes back but the time; `retval` is 0. (Since Linux 5.18.)
+   */
+  live?: boolean;
+  /** With `live`: frames that are under way at a time, 1 to 256; 64 by default. */
+  batchSize?: number;
 }
 
 export interface TestRunResult {
@@ -77,10 +85,10 @@ export class BpfProgram {
 
   /** Runs the program on a packet, in the kernel, without a device (BPF_PROG_TEST_RUN). Blocks while it runs. */
   testRun(options: TestRunOptions): TestRunResult {
-    const { data, repeat = 1, netns } = options;
+    const { data, repeat = 1, netns, live = false, batchSize = 0 } = options;
     const ctx = options.ctx ?? this.#contextOf(options);
-    const room = options.dataOutSize ?? (data?.length ?? 0) + growth;
-    return this.#native.testRun(data, ctx, repeat, room, netns);
+    const room = options.dataOutSize ?? (live ? 0 : (data?.length ?? 0) + growth);
+    return this.#native.testRun(data, ctx, repeat, room, netns, live, batchSize);
   }
 
   #contextOf({ data, ifindex }: TestRunOptions): Uint8Array | undefined {

@@ -167,16 +167,6 @@ Attaching ReadClsact(const Napi::CallbackInfo& info) {
           }};
 }
 
-template <Attaching (*Read)(const Napi::CallbackInfo&)>
-Napi::Value Now(const Napi::CallbackInfo& info) {
-  return AttachNow(info.Env(), Read(info));
-}
-
-template <Attaching (*Read)(const Napi::CallbackInfo&)>
-Napi::Value Later(const Napi::CallbackInfo& info) {
-  return AttachLater(info.Env(), Read(info));
-}
-
 uint32_t XdpFlags(const Napi::Value& value, const std::string& op) {
   const std::string mode = ToString(value, op, "mode");
   if (mode == "auto") return 0;
@@ -185,23 +175,44 @@ uint32_t XdpFlags(const Napi::Value& value, const std::string& op) {
   Fail(value.Env(), op, EINVAL, "mode is none of native, generic, auto");
 }
 
+Outcome CreateXdp(const std::optional<std::string>& path, int program_fd, uint32_t ifindex, uint32_t flags,
+                  std::unique_ptr<Attachment>& into) {
+  Netns netns;
+  const Outcome opened = Netns::Open(path, netns);
+  if (!opened.ok()) return opened;
+  bpf_link_create_opts opts{};
+  opts.sz = sizeof(opts);
+  opts.flags = flags;
+  return netns.Run([&] {
+    const int fd = bpf_link_create(program_fd, static_cast<int>(ifindex), BPF_XDP, &opts);
+    if (fd < 0) return Outcome::Errno(errno);
+    into = MakeKernelLink(Fd(fd));
+    return Outcome{};
+  });
+}
+
 // (program, ifindex, mode, netns | undefined)
-Napi::Value AttachXdp(const Napi::CallbackInfo& info) {
+Attaching ReadXdp(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   ProgramWrap* program = ProgramWrap::From(info[0], "attach to XDP");
   const uint32_t ifindex = ToU32(info[1], "attach to XDP", "ifindex");
   const std::string op = AttachOp(program, "XDP", ifindex);
-  const int program_fd = program->LiveFd(env, op);
-  bpf_link_create_opts opts{};
-  opts.sz = sizeof(opts);
-  opts.flags = XdpFlags(info[2], op);
-  Fd link;
-  const Outcome outcome = OpenNetns(info[3], op).Run([&] {
-    link = Fd(bpf_link_create(program_fd, static_cast<int>(ifindex), BPF_XDP, &opts));
-    return Outcome::Errno(link.valid() ? 0 : errno);
-  });
-  if (!outcome.ok()) Fail(env, op, outcome);
-  return LinkWrap::Make(env, MakeKernelLink(std::move(link)));
+  const uint32_t flags = XdpFlags(info[2], op);
+  const auto netns = ToOptionalPath(info[3], op);
+  const auto held = Duplicate(env, program->LiveFd(env, op), op);
+  return {op, [held, netns, ifindex, flags](auto& into) {
+            return CreateXdp(netns, held->get(), ifindex, flags, into);
+          }};
+}
+
+template <Attaching (*Read)(const Napi::CallbackInfo&)>
+Napi::Value Now(const Napi::CallbackInfo& info) {
+  return AttachNow(info.Env(), Read(info));
+}
+
+template <Attaching (*Read)(const Napi::CallbackInfo&)>
+Napi::Value Later(const Napi::CallbackInfo& info) {
+  return AttachLater(info.Env(), Read(info));
 }
 
 // (ifindex, direction, netns | undefined) -> [{programId, linkId}], in the order in which they run
@@ -250,7 +261,8 @@ void InitAttach(Napi::Env env, Napi::Object exports) {
   exports.Set("attachTcxAsync", Napi::Function::New(env, Later<ReadTcx>));
   exports.Set("attachClsact", Napi::Function::New(env, Now<ReadClsact>));
   exports.Set("attachClsactAsync", Napi::Function::New(env, Later<ReadClsact>));
-  exports.Set("attachXdp", Napi::Function::New(env, AttachXdp));
+  exports.Set("attachXdp", Napi::Function::New(env, Now<ReadXdp>));
+  exports.Set("attachXdpAsync", Napi::Function::New(env, Later<ReadXdp>));
   exports.Set("listTcx", Napi::Function::New(env, ListTcx));
   exports.Set("interfaceIndex", Napi::Function::New(env, InterfaceIndex));
 }

@@ -103,7 +103,7 @@ Napi::Value ProgramWrap::GetFd(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), LiveFd(info.Env(), Op("use")));
 }
 
-// (data, context | undefined, repeat, dataOutSize, netns | undefined)
+// (data, context | undefined, repeat, dataOutSize, netns | undefined, live, batchSize)
 Napi::Value ProgramWrap::TestRun(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::string op = Op("test");
@@ -113,12 +113,14 @@ Napi::Value ProgramWrap::TestRun(const Napi::CallbackInfo& info) {
   const uint32_t repeat = ToU32(info[2], op, "repeat");
   const uint32_t room = ToU32(info[3], op, "dataOutSize");
   if (data.size > kMaxPacket || room > kMaxPacket || context.size > kMaxContext) Fail(env, op, E2BIG);
+  const bool live = ToBool(info[5], op, "live");
+  const uint32_t batch = ToU32(info[6], op, "batchSize");
   if (repeat > INT32_MAX) Fail(env, op, EINVAL, "repeat is too big");
   Netns netns;
   const Outcome opened = Netns::Open(ToOptionalPath(info[4], op), netns);
   if (!opened.ok()) Fail(env, op, opened);
 
-  std::vector<uint8_t> packet(room), context_out(context.size);
+  std::vector<uint8_t> packet(room), context_out(live ? 0 : context.size);
   bpf_test_run_opts opts{};
   opts.sz = sizeof(opts);
   opts.data_in = data.data;
@@ -127,9 +129,11 @@ Napi::Value ProgramWrap::TestRun(const Napi::CallbackInfo& info) {
   opts.data_size_out = room;
   opts.ctx_in = context.size ? context.data : nullptr;
   opts.ctx_size_in = context.size;
-  opts.ctx_out = context.size ? context_out.data() : nullptr;
-  opts.ctx_size_out = context.size;
+  opts.ctx_out = context_out.empty() ? nullptr : context_out.data();
+  opts.ctx_size_out = context_out.size();
   opts.repeat = static_cast<int>(repeat);
+  opts.flags = live ? BPF_F_TEST_XDP_LIVE_FRAMES : 0;
+  opts.batch_size = batch;
   const Outcome ran =
       netns.Run([&] { return Outcome::Errno(bpf_prog_test_run_opts(fd, &opts) < 0 ? errno : 0); });
   if (ran.err == ENOSPC && (room == 0 || opts.data_size_out <= room))
@@ -143,7 +147,8 @@ Napi::Value ProgramWrap::TestRun(const Napi::CallbackInfo& info) {
   out.Set("retval", opts.retval);
   out.Set("durationNs", opts.duration);
   out.Set("data", Napi::Buffer<uint8_t>::Copy(env, packet.data(), room ? opts.data_size_out : 0));
-  if (context.size) out.Set("ctx", Napi::Buffer<uint8_t>::Copy(env, context_out.data(), opts.ctx_size_out));
+  if (!context_out.empty())
+    out.Set("ctx", Napi::Buffer<uint8_t>::Copy(env, context_out.data(), opts.ctx_size_out));
   return out;
 }
 

@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  attachTc,
   type BpfObject,
   interfaceIndex,
   openObject,
@@ -102,6 +103,29 @@ test('XDP programs run too', () => {
     .testRun({ data: packet, ctx: xdpContext({ dataEnd: packet.length }) });
   assert.is(run.retval, 2);
   assert.is(xdpContextCodec.decode(run.ctx ?? Buffer.alloc(0)).dataEnd, packet.length);
+});
+
+test('live frames are received by the device for real, and nothing comes back', () => {
+  const { path } = makeNamespace(cleanup);
+  const inside = { name: '', path };
+  inNamespace(inside, 'ip link add there address 02:00:00:00:00:01 type veth peer name here');
+  for (const name of ['there', 'here']) inNamespace(inside, `ip link set ${name} up`);
+  const ifindex = interfaceIndex('there', path);
+  const link = attachTc(object.program('count_green'), { ifindex, direction: 'ingress', netns: path });
+  const before = countGreen();
+  const frame = Buffer.concat([Buffer.from('020000000001020000000002ffff', 'hex'), Buffer.alloc(50)]);
+  const options = { data: frame, ifindex, netns: path, live: true } as const;
+  const xdp = object.program('pass_xdp');
+  const run = xdp.testRun({ ...options, repeat: 1000, batchSize: 32 });
+  assert.equal([run.retval, run.data.length, run.ctx], [0, 0, undefined]);
+  assert.ok(run.durationNs > 0);
+  const received = countGreen() - before;
+  link.close();
+  assert.ok(received >= 1000n && received < 1010n, `${received}: those, and perhaps some of IPv6's own`);
+  failsWith('E2BIG', () => xdp.testRun({ ...options, batchSize: 257 }));
+  failsWith('EINVAL', () => xdp.testRun({ ...options, dataOutSize: 100 }));
+  failsWith('EINVAL', () => xdp.testRun({ data: frame, batchSize: 32 }));
+  failsWith('EINVAL', () => object.program('count_green').testRun({ data: packet, live: true }));
 });
 
 test('what the kernel refuses is an error', () => {

@@ -1,7 +1,17 @@
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { attachXdp, BpfLink, type BpfObject, interfaceIndex, openObject, u32, u64 } from '../lib/index.js';
+import {
+  attachXdp,
+  attachXdpAsync,
+  BpfLink,
+  type BpfObject,
+  BpfProgram,
+  interfaceIndex,
+  openObject,
+  u32,
+  u64,
+} from '../lib/index.js';
 import {
   Cleanup,
   compile,
@@ -56,6 +66,16 @@ for (const [mode, shownAs] of rows) {
     link.close();
     assert.is(shown(), undefined);
   });
+
+  test(`${mode} XDP attached on another thread is the same, also when the program is closed meanwhile`, async () => {
+    const program = BpfProgram.fromId(object.program('pass_xdp').id);
+    const attaching = attachXdpAsync(program, { ifindex, mode, netns: near.path });
+    program.close();
+    const link = await attaching;
+    assert.equal([shown()?.mode, shown()?.prog.id], [shownAs, object.program('pass_xdp').id]);
+    link.close();
+    assert.is(shown(), undefined);
+  });
 }
 
 test('a device without native XDP says so, and generic works on it', () => {
@@ -67,10 +87,14 @@ test('a device without native XDP says so, and generic works on it', () => {
   link.close();
 });
 
-test('one device has room for one', () => {
+test('one device has room for one', async () => {
   const options = { ifindex, netns: near.path };
-  const link = attachXdp(object.program('pass_xdp'), options);
-  failsWith('EBUSY', () => attachXdp(object.program('pass_xdp'), options));
+  const program = object.program('pass_xdp');
+  const link = attachXdp(program, options);
+  failsWith('EBUSY', () => attachXdp(program, options));
+  failsWith('EEXIST', () => attachXdp(program, { ...options, mode: 'generic' }));
+  const failure = await attachXdpAsync(program, options).catch((error: unknown) => error);
+  assert.is((failure as { code: string }).code, 'EBUSY');
   link.close();
 });
 
