@@ -107,6 +107,14 @@ struct {
 	__array(values, struct flood_list);
 } flood MAP;
 
+/* 0 → the device that underlay_filter runs on. All zero, as it comes, is no device's MAC: everything passes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct underlay_device);
+} underlay_device MAP;
+
 /* Slot of a local endpoint → its traffic. Written by the programs; the agent zeroes a slot before it is used again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

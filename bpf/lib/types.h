@@ -112,6 +112,12 @@ struct flood_member {
 
 _Static_assert(sizeof(struct flood_member) == sizeof(__u64), "a flood list's place is one load");
 
+/* The device that underlay_filter runs on: a frame for another MAC is somebody else's. */
+struct underlay_device {
+	__u8 mac[ETH_ALEN];
+	__u16 pad;
+};
+
 /* Seen from the container (endpoint_counters) or from this node (vtep_counters): tx leaves it. */
 struct traffic {
 	__u64 rx_packets;
@@ -170,6 +176,7 @@ enum event {
 	EVENT_SLOW_SENT,      /* encapsulated by the kernel's vxlan device */
 	EVENT_SLOW_RECEIVED,  /* decapsulated by it */
 	EVENT_HOST_MULTICAST, /* the host's own multicast and broadcast, which goes nowhere */
+	EVENT_FILTERED,       /* of the drops, those by underlay_filter, before there was an skb */
 	EVENTS,
 };
 
@@ -178,6 +185,7 @@ enum hook {
 	HOOK_FROM_UNDERLAY,
 	HOOK_FROM_HOST,
 	HOOK_FROM_VXLAN,
+	HOOK_UNDERLAY_FILTER,
 };
 
 #define DROP_SAMPLE_LEN 96

@@ -19,6 +19,7 @@ import {
   type RowShape,
   senderShape,
   subnetShape,
+  underlayDeviceShape,
   vtepRow,
 } from './rows.js';
 import {
@@ -33,6 +34,7 @@ import {
   senderKeyCodec,
   subnetCodec,
   subnetKeyCodec,
+  underlayDeviceCodec,
   vtepCodec,
 } from './types.gen.js';
 
@@ -59,6 +61,7 @@ const DUMPERS: Readonly<Record<string, Dumper>> = {
       return vtepRow(index, vtepCodec.decode(bytes), context);
     }),
   flood: floodRows,
+  underlay_device: rows(u32, underlayDeviceCodec, underlayDeviceShape),
   endpoint_counters: (map, context) =>
     [...context.endpointSlots].map(([slot, ifindex]) => ({
       ifindex,

@@ -39,6 +39,7 @@ export const EVENT_DESCRIPTIONS: Readonly<Record<keyof typeof Event, string>> = 
   SLOW_SENT: "encapsulated by the kernel's vxlan device",
   SLOW_RECEIVED: "decapsulated by the kernel's vxlan device",
   HOST_MULTICAST: "the host's own multicast and broadcast, which goes nowhere",
+  FILTERED: 'of the drops, those by XDP, before there was an skb',
 };
 
 /** Lower case with dashes, as they are shown: `spoofed-mac`. */
@@ -47,7 +48,7 @@ export type CounterName = string;
 export const DROP_NAMES: readonly CounterName[] = dropReasonNames.map(shown);
 export const EVENT_NAMES: readonly CounterName[] = eventNames.map(shown);
 /** As the programs are called. */
-export const HOOK_NAMES: readonly string[] = hookNames.map((name) => `from_${name.toLowerCase()}`);
+export const HOOK_NAMES: readonly string[] = hookNames.map((name) => name.toLowerCase());
 
 const byDropName = describe(DROP_DESCRIPTIONS);
 const byEventName = describe(EVENT_DESCRIPTIONS);

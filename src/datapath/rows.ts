@@ -16,6 +16,7 @@ import type {
   SenderKey,
   Subnet,
   SubnetKey,
+  UnderlayDevice,
   Vtep,
 } from './types.gen.js';
 import { EndpointFlags, VtepFlags } from './types.gen.js';
@@ -85,6 +86,12 @@ export const endpointShape: RowShape<number, Endpoint> = {
 };
 
 export const floodShape: RowShape<number, FloodMember> = { key: vniKey, value: placeRow };
+
+/** There is one. */
+export const underlayDeviceShape: RowShape<number, UnderlayDevice> = {
+  key: () => ({}),
+  value: ({ mac }) => ({ mac: formatMac(mac) }),
+};
 
 export function vtepRow(index: number, vtep: Vtep, names: Names): Row {
   return {

@@ -74,6 +74,7 @@ export const Event = {
   SLOW_SENT: 8,
   SLOW_RECEIVED: 9,
   HOST_MULTICAST: 10,
+  FILTERED: 11,
 } as const;
 
 export type Event = (typeof Event)[keyof typeof Event];
@@ -91,10 +92,11 @@ export const eventNames: readonly string[] = [
   'SLOW_SENT',
   'SLOW_RECEIVED',
   'HOST_MULTICAST',
+  'FILTERED',
 ];
 
 /** EVENTS */
-export const eventCount = 11;
+export const eventCount = 12;
 
 /** enum endpoint_flags, names without ENDPOINT_. */
 export const EndpointFlags = {
@@ -122,22 +124,24 @@ export const vtepFlagsNames: readonly string[] = [
   'IPV6',
 ];
 
-/** enum hook, names without HOOK_FROM_. */
+/** enum hook, names without HOOK_. */
 export const Hook = {
-  CONTAINER: 0,
-  UNDERLAY: 1,
-  HOST: 2,
-  VXLAN: 3,
+  FROM_CONTAINER: 0,
+  FROM_UNDERLAY: 1,
+  FROM_HOST: 2,
+  FROM_VXLAN: 3,
+  UNDERLAY_FILTER: 4,
 } as const;
 
 export type Hook = (typeof Hook)[keyof typeof Hook];
 
 /** Names by value. */
 export const hookNames: readonly string[] = [
-  'CONTAINER',
-  'UNDERLAY',
-  'HOST',
-  'VXLAN',
+  'FROM_CONTAINER',
+  'FROM_UNDERLAY',
+  'FROM_HOST',
+  'FROM_VXLAN',
+  'UNDERLAY_FILTER',
 ];
 
 /** struct counter, 16 bytes. */
@@ -308,6 +312,15 @@ export const subnetCodec: Codec<Subnet> = struct<Subnet>(4, [
   ['vni', 0, u32],
 ]);
 
+/** struct underlay_device, 8 bytes. */
+export interface UnderlayDevice {
+  mac: Uint8Array;
+}
+
+export const underlayDeviceCodec: Codec<UnderlayDevice> = struct<UnderlayDevice>(8, [
+  ['mac', 0, bytes(6)],
+]);
+
 /** struct vtep, 64 bytes. */
 export interface Vtep {
   flags: number;
@@ -374,6 +387,7 @@ export const mapCodecs = {
   sample_budgets: { key: u32, value: sampleBudgetCodec },
   senders: { key: senderKeyCodec, value: senderCodec },
   subnets: { key: subnetKeyCodec, value: subnetCodec },
+  underlay_device: { key: u32, value: underlayDeviceCodec },
   vtep_counters: { key: u32, value: trafficCodec },
   vteps: { key: u32, value: vtepCodec },
 } as const;

@@ -44,7 +44,7 @@ test('a sample says what was dropped, where, why and how it began', async () => 
     {
       timeNs: 0n,
       reason: DropReason.SPOOFED_IP,
-      hook: Hook.CONTAINER,
+      hook: Hook.FROM_CONTAINER,
       ifindex: alice.ifindex,
       vni: VNI,
       len: frame.length,
@@ -68,7 +68,33 @@ test('the VNI of a packet from the underlay is told as soon as it is known', asy
   const outer = { from: '192.0.2.66', to: node.ip4, protocol: Protocol.udp };
   const packet = eth(node.mac, peer.mac, 'ipv4', ipv4(outer, udp(50000, PORT, vxlan(VNI, frame))));
   const [event] = await sampled(() => datapath.run('from_underlay', packet), 1);
-  assert.equal([event?.reason, event?.hook, event?.vni], [DropReason.UNLISTED_SENDER, Hook.UNDERLAY, VNI]);
+  assert.equal(
+    [event?.reason, event?.hook, event?.vni],
+    [DropReason.UNLISTED_SENDER, Hook.FROM_UNDERLAY, VNI],
+  );
+});
+
+test('a sample from XDP is made like the others, also of a frame of several buffers', async () => {
+  const outer = { from: '192.0.2.66', to: node.ip4, protocol: Protocol.udp };
+  for (const size of [60, 9000]) {
+    const inner = Buffer.concat([frame.subarray(0, 40), Buffer.alloc(size, 0x62)]);
+    const packet = eth(node.mac, peer.mac, 'ipv4', ipv4(outer, udp(50000, PORT, vxlan(VNI, inner))));
+    const [event] = await sampled(() => datapath.run('underlay_filter', packet), 1);
+    assert.equal(
+      { ...event, timeNs: 0n, head: [] },
+      {
+        timeNs: 0n,
+        reason: DropReason.UNLISTED_SENDER,
+        hook: Hook.UNDERLAY_FILTER,
+        ifindex: alice.ifindex,
+        vni: VNI,
+        len: packet.length,
+        captured: 96,
+        head: [],
+      },
+    );
+    assert.ok(Buffer.from(event?.head ?? []).equals(packet.subarray(0, 96)));
+  }
 });
 
 test('a flood of drops is counted in full and sampled within the budget', async () => {
@@ -90,6 +116,7 @@ for (const [program, limit] of [
   ['from_underlay', 4000],
   ['from_host', 4000],
   ['from_vxlan', 2000],
+  ['underlay_filter', 1500],
 ] as [Program, number][]) {
   test(`${program} is verified in at most ${limit} instructions`, () => {
     const instructions = datapath.verifiedInstructions(program);

@@ -23,6 +23,7 @@ import {
 import { captures } from './support/captures.js';
 import { type Program, type Run, TestDatapath } from './support/datapath.js';
 import { arp, echo, eth, extension, icmp6, ipv4, ipv6, Protocol, tcp, udp, vxlan } from './support/frames.js';
+import { assertHooksAgree } from './support/rows.js';
 
 const TIMES = Number(process.env.PLAIT_FUZZ ?? 4000);
 const SEED = Number(process.env.PLAIT_FUZZ_SEED ?? Date.now() % 2 ** 32);
@@ -223,6 +224,19 @@ for (const [program, frames] of [
     assert.equal(complaints().slice(before.length), []);
   });
 }
+
+test(`underlay_filter drops nothing of ${TIMES} that from_underlay would not drop for the same reason`, () => {
+  const random = generator(SEED);
+  let [passed, filtered] = [0, 0];
+  for (let i = 0; i < TIMES; i++) {
+    const frame = spoil(fromUnderlay[random(fromUnderlay.length)] as Buffer, random);
+    if (!tryRun('from_underlay', frame, 0)) continue;
+    if (assertHooksAgree(datapath, frame, `seed ${SEED}: ${frame.toString('hex')}`)) filtered += 1;
+    else passed += 1;
+  }
+  if (process.env.PLAIT_FUZZ) console.log('underlay_filter', { passed, filtered });
+  assert.ok(passed > TIMES / 10 && filtered > TIMES / 10, `${passed} passed, ${filtered} were dropped`);
+});
 
 /** Frames that the test run itself refuses (too short for their EtherType) tell nothing. */
 function tryRun(program: Program, frame: Buffer, gsoSize: number): Run | undefined {

@@ -4,7 +4,7 @@
  * a frame would have gone is told by the event that was counted.
  */
 import { fileURLToPath } from 'node:url';
-import { type BpfObject, features, openObject, skbContext, u32 } from 'libbpf-ts-bindings';
+import { type BpfObject, features, openObject, skbContext, u32, xdpContext } from 'libbpf-ts-bindings';
 import * as assert from 'uvu/assert';
 import {
   type Addr,
@@ -25,13 +25,14 @@ import {
   subnetKeyCodec,
   type Traffic,
   trafficCodec,
+  underlayDeviceCodec,
   VtepFlags,
   vtepCodec,
 } from '../../../src/datapath/types.gen.js';
 import { alice, bob, carol, dave, erin, gateway, MTU, node, PORT, peer, SECRET_VNI, VNI } from './actors.js';
 import { ip, mac } from './bytes.js';
 
-export type Program = 'from_container' | 'from_underlay' | 'from_host' | 'from_vxlan';
+export type Program = 'from_container' | 'from_underlay' | 'from_host' | 'from_vxlan' | 'underlay_filter';
 export type Verdict = 'next' | 'drop' | 'redirect';
 
 export interface Run {
@@ -49,10 +50,14 @@ export interface RunOptions {
 }
 
 const OBJECT = fileURLToPath(new URL('../../../bpf/plait.bpf.o', import.meta.url));
-const VERDICTS = new Map<number, Verdict>([
+const TC_VERDICTS = new Map<number, Verdict>([
   [0xffffffff, 'next'],
   [2, 'drop'],
   [7, 'redirect'],
+]);
+const XDP_VERDICTS = new Map<number, Verdict>([
+  [1, 'drop'],
+  [2, 'next'],
 ]);
 
 const MAPPED = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]);
@@ -102,13 +107,16 @@ export class TestDatapath {
 
   run(program: Program, data: Uint8Array, options: RunOptions = {}): Run {
     const { gsoSize = 0, ifindex = alice.ifindex, netns } = options;
+    const isXdp = program === 'underlay_filter';
     const before = [this.#counts('drops', dropReasonNames), this.#counts('events', eventNames)] as const;
     const result = this.#object.program(program).testRun({
       data,
-      ctx: skbContext({ ifindex, gsoSize, gsoSegs: gsoSize && Math.ceil(data.length / gsoSize) }),
+      ctx: isXdp
+        ? xdpContext({ dataEnd: data.length, ingressIfindex: ifindex })
+        : skbContext({ ifindex, gsoSize, gsoSegs: gsoSize && Math.ceil(data.length / gsoSize) }),
       ...(netns && { netns }),
     });
-    const verdict = VERDICTS.get(result.retval);
+    const verdict = (isXdp ? XDP_VERDICTS : TC_VERDICTS).get(result.retval);
     assert.ok(verdict, `unexpected return value ${result.retval}`);
     return {
       verdict,
@@ -177,6 +185,9 @@ export class TestDatapath {
     const subnets = this.map('subnets').typed(subnetKeyCodec, subnetCodec);
     subnets.set({ prefixLen: 96 + 24, addr: addr('10.10.0.0') }, { vni: VNI });
     subnets.set({ prefixLen: 64, addr: addr('fd00:10::') }, { vni: VNI });
+    this.map('underlay_device')
+      .typed(u32, underlayDeviceCodec)
+      .set(0, { mac: mac(node.mac) });
     this.#fillVteps();
   }
 

@@ -13,6 +13,27 @@ export function assertDropped(run: Run, reason: string, frame: Uint8Array, what:
   assert.ok(run.out.equals(frame), `${what}: the frame is untouched`);
 }
 
+/** Dropped by underlay_filter, which is an event, too. */
+export function assertFiltered(run: Run, reason: string, frame: Uint8Array, what: string): void {
+  assert.equal(run.events, ['FILTERED'], what);
+  assertDropped({ ...run, events: [] }, reason, frame, what);
+}
+
+/**
+ * What underlay_filter makes of a frame is what from_underlay would have made of it, or nothing. True when it drops it.
+ */
+export function assertHooksAgree(datapath: TestDatapath, frame: Uint8Array, what: string): boolean {
+  const filter = datapath.run('underlay_filter', frame);
+  if (filter.verdict === 'next') {
+    assertPassed(filter, frame, `underlay_filter: ${what}`);
+    return false;
+  }
+  const [reason = 'none'] = filter.drops;
+  assertFiltered(filter, reason, frame, `underlay_filter: ${what}`);
+  assertDropped(datapath.run('from_underlay', frame), reason, frame, `from_underlay: ${what}`);
+  return true;
+}
+
 /** Left to the kernel's stack, untouched and uncounted. */
 export function assertPassed(run: Run, frame: Uint8Array, what: string): void {
   assert.equal({ ...run, out: [] }, { verdict: 'next', out: [], drops: [], events: [] }, what);

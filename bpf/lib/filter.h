@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* How the XDP program reads a frame, and how it ends. */
+#ifndef PLAIT_FILTER_H
+#define PLAIT_FILTER_H
+
+#include "counters.h"
+#include "drops.h"
+
+/*
+ * A frame may be spread over several buffers ("xdp.frags"); only the first can be read directly. Every driver puts
+ * more than our headers there; where one did not, the frame passes, and tcx sees to it.
+ */
+struct view {
+	void *data;
+	void *end; /* of the first buffer */
+	__u32 len; /* bytes in all buffers */
+};
+
+/* `want` bytes, a constant, are there to be read? GO_ON. They are somewhere else? PASS. They do not exist? `missing`.
+ */
+static __always_inline int need(const struct view *view, __u32 want, int missing)
+{
+	if (view->data + want <= view->end)
+		return GO_ON;
+	return view->len < want ? missing : PASS;
+}
+
+/* As finish() for skbs: the only place that makes an action of a verdict, and that counts a drop. */
+static __always_inline int finish_xdp(struct xdp_md *ctx, const struct frame *frame, int verdict)
+{
+	struct drop_event *event;
+	__u32 size;
+
+	if (verdict >= 0)
+		return XDP_PASS;
+	count_drop(frame, -verdict);
+	count_event(EVENT_FILTERED, frame->len);
+	event = new_sample(frame, -verdict, ctx->ingress_ifindex);
+	if (!event)
+		return XDP_DROP;
+	size = sample_size(frame->len);
+	submit_sample(event, bpf_xdp_load_bytes(ctx, 0, event->head, size) ? 0 : size);
+	return XDP_DROP;
+}
+
+#endif
