@@ -8,6 +8,7 @@ import { alice, bob, node, PORT, peer, VNI } from './support/actors.js';
 import { patch } from './support/bytes.js';
 import { type Program, TestDatapath } from './support/datapath.js';
 import { eth, ipv4, Protocol, udp, vxlan } from './support/frames.js';
+import { VERIFIER_LIMITS } from './support/limits.js';
 
 const test = suite('drops');
 const BUDGET = 5;
@@ -110,14 +111,7 @@ test('a flood of drops is counted in full and sampled within the budget', async 
   assert.ok(events.length <= BUDGET * 8, `${events.length} samples of ${times} drops`);
 });
 
-/* Room to grow without noticing is what this takes away; the kernel's limit is a million. `make verify` prints them. */
-for (const [program, limit] of [
-  ['from_container', 16000],
-  ['from_underlay', 4000],
-  ['from_host', 4000],
-  ['from_vxlan', 2000],
-  ['underlay_filter', 1500],
-] as [Program, number][]) {
+for (const [program, limit] of Object.entries(VERIFIER_LIMITS) as [Program, number][]) {
   test(`${program} is verified in at most ${limit} instructions`, () => {
     const instructions = datapath.verifiedInstructions(program);
     assert.ok(instructions > 100, 'the kernel says how many');

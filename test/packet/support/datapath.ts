@@ -4,7 +4,16 @@
  * a frame would have gone is told by the event that was counted.
  */
 import { fileURLToPath } from 'node:url';
-import { type BpfObject, features, openObject, skbContext, u32, xdpContext } from 'libbpf-ts-bindings';
+import {
+  type BpfObject,
+  type BpfProgram,
+  features,
+  openObject,
+  skbContext,
+  type TestRunOptions,
+  u32,
+  xdpContext,
+} from 'libbpf-ts-bindings';
 import * as assert from 'uvu/assert';
 import {
   type Addr,
@@ -46,7 +55,10 @@ export interface Run {
 export interface RunOptions {
   gsoSize?: number;
   ifindex?: number;
+  mark?: number;
   netns?: string;
+  /** A program that goes on to the one that is named. */
+  entry?: BpfProgram;
 }
 
 const OBJECT = fileURLToPath(new URL('../../../bpf/plait.bpf.o', import.meta.url));
@@ -59,6 +71,8 @@ const XDP_VERDICTS = new Map<number, Verdict>([
   [1, 'drop'],
   [2, 'next'],
 ]);
+
+export const isXdp = (program: Program): boolean => program === 'underlay_filter';
 
 const MAPPED = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]);
 /** IPv4 addresses as ::ffff:a.b.c.d. */
@@ -101,22 +115,30 @@ export class TestDatapath {
     return this.#object.map(name);
   }
 
+  program(name: Program): BpfProgram {
+    return this.#object.program(name);
+  }
+
   verifiedInstructions(program: Program): number {
-    return this.#object.program(program).verifiedInstructions;
+    return this.program(program).verifiedInstructions;
+  }
+
+  /** What a test run of the program takes. */
+  input(program: Program, data: Uint8Array, options: RunOptions = {}): TestRunOptions {
+    const { gsoSize = 0, ifindex = alice.ifindex, mark = 0, netns } = options;
+    return {
+      data,
+      ctx: isXdp(program)
+        ? xdpContext({ dataEnd: data.length, ingressIfindex: ifindex })
+        : skbContext({ ifindex, mark, gsoSize, gsoSegs: gsoSize && Math.ceil(data.length / gsoSize) }),
+      ...(netns && { netns }),
+    };
   }
 
   run(program: Program, data: Uint8Array, options: RunOptions = {}): Run {
-    const { gsoSize = 0, ifindex = alice.ifindex, netns } = options;
-    const isXdp = program === 'underlay_filter';
     const before = [this.#counts('drops', dropReasonNames), this.#counts('events', eventNames)] as const;
-    const result = this.#object.program(program).testRun({
-      data,
-      ctx: isXdp
-        ? xdpContext({ dataEnd: data.length, ingressIfindex: ifindex })
-        : skbContext({ ifindex, gsoSize, gsoSegs: gsoSize && Math.ceil(data.length / gsoSize) }),
-      ...(netns && { netns }),
-    });
-    const verdict = (isXdp ? XDP_VERDICTS : TC_VERDICTS).get(result.retval);
+    const result = (options.entry ?? this.program(program)).testRun(this.input(program, data, options));
+    const verdict = (isXdp(program) ? XDP_VERDICTS : TC_VERDICTS).get(result.retval);
     assert.ok(verdict, `unexpected return value ${result.retval}`);
     return {
       verdict,
