@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { interfaceIndex } from 'libbpf-ts-bindings';
 import type { Logger } from 'pino';
 import { Datapath } from '../datapath/datapath.js';
+import type { XdpOption } from '../datapath/xdp-choice.js';
 import { DnsServers } from '../dns/servers.js';
 import { vtepAddress } from '../model/addresses.js';
 import { DesiredRows } from '../model/desired.js';
@@ -61,6 +62,8 @@ export interface AgentOptions {
   readonly etcd: readonly string[];
   /** UDP port of VXLAN. */
   readonly port: number;
+  /** How underlay_filter runs. */
+  readonly xdp: XdpOption;
   readonly version: string;
   readonly log: Logger;
 }
@@ -104,7 +107,7 @@ interface Host {
 }
 
 async function openHost(options: AgentOptions, releasers: Releasers): Promise<Host> {
-  const { log, etcd, port, name, version, root } = options;
+  const { log, etcd, port, xdp, name, version, root } = options;
   const paths = pathsFor(root);
   const vtep = vtepAddress(options.address);
   await makePrivateDirectory(paths.state);
@@ -113,10 +116,15 @@ async function openHost(options: AgentOptions, releasers: Releasers): Promise<Ho
   const { id, createdAt } = await loadIdentity(paths.state, options.name);
   const journal = await Journal.open(join(paths.state, 'journal'), log);
   const snapshot = await loadSnapshot(snapshotPath(paths), log);
-  const datapath = await Datapath.open({ bpf: paths.bpf, state: paths.state, address: vtep, port });
+  const datapath = await Datapath.open({ bpf: paths.bpf, state: paths.state, address: vtep, port, xdp });
   releasers.push('datapath', () => datapath.close());
   log.info(
-    { adopted: datapath.adopted, ...datapath.features.paths, ...datapath.underlay },
+    {
+      adopted: datapath.adopted,
+      ...datapath.features.paths,
+      ...datapath.underlay,
+      xdp: datapath.filter.state,
+    },
     'datapath is in place',
   );
   const self = { id, name, vtep, version, root, port, etcd, startedAt: new Date() };

@@ -1,6 +1,7 @@
 /* The agent as a process: its log, its signals, its end. */
 import { readFileSync } from 'node:fs';
 import pino, { type Logger } from 'pino';
+import type { XdpOption } from '../datapath/xdp-choice.js';
 import { defaultAddress } from '../net/default-address.js';
 import { run } from '../net/run.js';
 import { startAgent } from './agent.js';
@@ -13,6 +14,7 @@ export interface AgentProcessOptions {
   readonly advertiseAddress?: string | undefined;
   readonly etcd: readonly string[];
   readonly port: number;
+  readonly xdp: XdpOption;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'json' | 'text';
 }
@@ -27,6 +29,7 @@ export async function runAgent(options: AgentProcessOptions): Promise<void> {
     address: options.advertiseAddress ?? (await defaultAddress()),
     etcd: options.etcd,
     port: options.port,
+    xdp: options.xdp,
     version: packageVersion(),
     log,
   });

@@ -7,6 +7,7 @@ export interface AgentFlags {
   readonly advertiseAddr?: string;
   readonly etcd?: readonly string[];
   readonly port: number;
+  readonly xdp: 'auto' | 'native' | 'generic' | 'off';
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'json' | 'text';
 }
@@ -27,6 +28,7 @@ export function addAgent(program: Command): void {
     .addOption(addressOption())
     .addOption(etcdOption())
     .addOption(portOption().default(4789))
+    .addOption(xdpOption().default('auto'))
     .addOption(levelOption().default('info'))
     .addOption(
       new Option('--log-format <format>').choices(['json', 'text']).default('json').env('PLAIT_LOG_FORMAT'),
@@ -56,6 +58,14 @@ export function etcdOption(): Option {
 export function portOption(): Option {
   const description = 'UDP port for VXLAN, the same on all nodes';
   return new Option('--port <port>', description).argParser(wholeNumber(1, 65535)).env('PLAIT_PORT');
+}
+
+export function xdpOption(): Option {
+  const description =
+    'drop bad VXLAN on the underlay device by XDP; auto: where the driver can and nothing else suffers';
+  return new Option('--xdp <mode>', description)
+    .choices(['auto', 'native', 'generic', 'off'])
+    .env('PLAIT_XDP');
 }
 
 export function levelOption(): Option {

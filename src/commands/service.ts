@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
-import { addressOption, etcdOption, levelOption, nameOption, portOption } from './agent.js';
+import { addressOption, etcdOption, levelOption, nameOption, portOption, xdpOption } from './agent.js';
 
 export interface ServiceFlags {
   readonly name?: string;
   readonly advertiseAddr?: string;
   readonly etcd?: readonly string[];
   readonly port?: number;
+  readonly xdp?: string;
   readonly logLevel?: string;
 }
 
@@ -28,6 +29,7 @@ export function addService(program: Command): void {
     .addOption(addressOption())
     .addOption(etcdOption())
     .addOption(portOption())
+    .addOption(xdpOption())
     .addOption(levelOption())
     .addHelpText('after', help)
     .action(async (flags: ServiceFlags, command: Command) =>

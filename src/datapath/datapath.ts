@@ -23,8 +23,10 @@ import { lookupIn, type MapLookup, openTables, type Tables } from './maps.js';
 import { optionsOf } from './options.js';
 import { Pins } from './pins.js';
 import type { Row } from './rows.js';
+import { FILTER, UnderlayFilter } from './underlay-filter.js';
 import { type DesiredState, type Verified, verify } from './verify.js';
 import { Vteps } from './vteps.js';
+import type { XdpOption } from './xdp-choice.js';
 
 export interface DatapathOptions {
   /** Directory for pins; a bpffs is mounted there when there is none. */
@@ -42,6 +44,8 @@ export interface DatapathOptions {
   readonly objectPath?: string;
   /** How programs are attached; what the kernel can do decides when left out. */
   readonly attach?: AttachMode;
+  /** How underlay_filter runs on the underlay device; auto when left out. */
+  readonly xdp?: XdpOption;
   /** Whether to use the kernel's DECAP_L3 flags; whether it has them decides when left out. */
   readonly decapL3?: boolean;
 }
@@ -58,6 +62,7 @@ interface Parts {
   readonly gateway: Gateway;
   readonly sysctls: Sysctls;
   readonly port: number;
+  readonly xdp: XdpOption;
 }
 
 export class Datapath {
@@ -67,6 +72,7 @@ export class Datapath {
   readonly slots: EndpointSlots;
   readonly links: EndpointLinks;
   readonly gateway: Gateway;
+  readonly filter: UnderlayFilter;
   /** The programs of the previous agent run on unchanged. */
   readonly adopted: boolean;
   readonly features: KernelFeatures;
@@ -87,6 +93,12 @@ export class Datapath {
     this.slots = new EndpointSlots(this.tables.endpoints, map('endpoint_counters'));
     this.links = new EndpointLinks(parts.pinnedLinks, loaded.programs.from_container);
     this.gateway = parts.gateway;
+    this.filter = new UnderlayFilter({
+      links: parts.pinnedLinks,
+      program: loaded.programs[FILTER],
+      device: map('underlay_device'),
+      option: parts.xdp,
+    });
     this.adopted = loaded.adopted;
     this.features = parts.features;
   }
@@ -122,9 +134,11 @@ export class Datapath {
         gateway,
         sysctls,
         port,
+        xdp: options.xdp ?? 'auto',
       });
       datapath.links.dropStale();
       await datapath.#attachHost(underlay.ifindex);
+      await datapath.filter.follow(underlay);
       await datapath.vteps.refresh();
       return datapath;
     } catch (error) {
@@ -159,6 +173,7 @@ export class Datapath {
     const found = await findUnderlay(before.address);
     const changed = found.ifindex !== before.ifindex || found.mtu !== before.mtu;
     if (changed) await this.#moveTo(found);
+    await this.filter.follow(found);
     this.#underlay = found;
     await this.vteps.refresh();
     return changed;
@@ -187,7 +202,7 @@ export class Datapath {
     for (const [name, ifindex] of this.#hostLinks) {
       if (await mendLink(() => pinnedLinks.ensure(name, loaded.programs[name], ifindex))) mended += 1;
     }
-    return mended;
+    return mended + Number(await this.filter.mend());
   }
 
   verify(desired: DesiredState): Promise<Verified> {
@@ -202,7 +217,7 @@ export class Datapath {
       pinnedLinks,
       port,
       programs,
-      hostLinks: this.#hostLinks,
+      hostLinks: new Map(this.filter.link ? [...this.#hostLinks, this.filter.link] : this.#hostLinks),
     };
     return verify(subject, desired);
   }

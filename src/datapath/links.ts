@@ -7,7 +7,14 @@
  * its own time.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { attachTcAsync, BpfError, BpfLink, type BpfProgram, features } from 'libbpf-ts-bindings';
+import {
+  attachTcAsync,
+  attachXdpAsync,
+  BpfError,
+  BpfLink,
+  type BpfProgram,
+  features,
+} from 'libbpf-ts-bindings';
 import { PlaitError } from '../model/errors.js';
 import { isBpffs } from '../net/bpffs.js';
 import type { HostEnd } from '../net/veth.js';
@@ -15,6 +22,9 @@ import { type Pins, unpin } from './pins.js';
 
 /** auto: tcx, and clsact where the kernel has none (before 6.6). Tests name the other one. */
 export type AttachMode = 'auto' | 'tcx' | 'clsact';
+
+/** In the driver, or in the stack. */
+export type XdpMode = 'native' | 'generic';
 
 /**
  * A clsact filter outlives the process that made it, so one that was killed before it could pin must be replaced and
@@ -44,8 +54,15 @@ export class PinnedLinks {
   /**
    * Makes the link `name` run this program on that device. One that does already is left alone; one with another
    * program is switched over without a gap; one on another device is replaced. False when nothing was to be done.
+   *
+   * `xdp` is for XDP programs. EBUSY, EEXIST: somebody else's is on the device, and stays.
    */
-  async ensure(name: string, program: BpfProgram, ifindex: number): Promise<boolean> {
+  async ensure(
+    name: string,
+    program: BpfProgram,
+    ifindex: number,
+    xdp: XdpMode = 'native',
+  ): Promise<boolean> {
     const link = this.#open(name);
     if (link) {
       try {
@@ -60,7 +77,10 @@ export class PinnedLinks {
       }
     }
     this.remove(name); // what is elsewhere, and a pin that opens nothing any more
-    const attached = await attachTo(program, ifindex, this.#mode);
+    const attached =
+      program.type === 'xdp'
+        ? await attachXdpAsync(program, { ifindex, mode: xdp })
+        : await attachTo(program, ifindex, this.#mode);
     try {
       attached.pin(this.#pins.link(name));
       return true;
@@ -96,10 +116,11 @@ export class PinnedLinks {
 
   /** What is pinned, as the kernel knows it. */
   list(): PinnedLink[] {
-    return this.#pins.links().map((name) => this.#describe(name));
+    return this.#pins.links().map((name) => this.find(name));
   }
 
-  #describe(name: string): PinnedLink {
+  /** As it is; without ifindex and program where there is none. */
+  find(name: string): PinnedLink {
     const link = this.#open(name);
     try {
       const info = link?.info();
@@ -242,6 +263,6 @@ function isUnusable(error: unknown): boolean {
 }
 
 /** ENOLINK: the device of a link went away. */
-function isGone(error: unknown): boolean {
+export function isGone(error: unknown): boolean {
   return error instanceof BpfError && ['ENOENT', 'ENODEV', 'ENOLINK'].includes(error.code);
 }

@@ -30,8 +30,16 @@ export type MapSizes = Readonly<Record<string, number>>;
 
 export type Options = Readonly<Record<string, number | bigint | boolean | Uint8Array>>;
 
-export const PROGRAMS = ['from_container', 'from_underlay', 'from_host', 'from_vxlan'] as const;
-export type ProgramName = (typeof PROGRAMS)[number];
+/** And where each hangs. */
+export const PROGRAMS = {
+  from_container: 'tc',
+  from_underlay: 'tc',
+  from_host: 'tc',
+  from_vxlan: 'tc',
+  underlay_filter: 'xdp',
+} as const;
+export type ProgramName = keyof typeof PROGRAMS;
+const PROGRAM_NAMES = Object.keys(PROGRAMS) as ProgramName[];
 
 export interface Loaded {
   readonly maps: ReadonlyMap<string, BpfMap>;
@@ -175,29 +183,34 @@ function pinUnlessUnfit(object: BpfObject, pins: Pins): Map<string, BpfMap> {
 
 /** The program that a link of that name runs; undefined for one that another version left. */
 export function programOf(link: string): ProgramName | undefined {
-  return isHostEnd(link) ? 'from_container' : PROGRAMS.find((name) => name === link);
+  return isHostEnd(link) ? 'from_container' : PROGRAM_NAMES.find((name) => name === link);
 }
 
 async function switchOver(programs: Loaded['programs'], pins: Pins, links: PinnedLinks): Promise<void> {
   for (const { name, ifindex } of links.list()) {
     const program = programOf(name);
     if (ifindex === 0 || !program) links.remove(name);
-    else await links.ensure(name, programs[program], ifindex);
+    else if (PROGRAMS[program] === 'tc') await links.ensure(name, programs[program], ifindex);
+    else await switchXdp(links, name, programs[program], ifindex);
   }
-  for (const name of PROGRAMS) {
+  for (const name of PROGRAM_NAMES) {
     unpin(pins.program(name));
     programs[name].pin(pins.program(name));
   }
 }
 
+/** A driver may refuse; then it is done without, and UnderlayFilter tells why. */
+async function switchXdp(
+  links: PinnedLinks,
+  name: string,
+  program: BpfProgram,
+  ifindex: number,
+): Promise<void> {
+  await links.ensure(name, program, ifindex).catch(() => links.remove(name));
+}
+
 function programsBy(get: (name: ProgramName) => BpfProgram): Loaded['programs'] {
-  const [container, underlay, host, vxlan] = PROGRAMS;
-  return {
-    [container]: get(container),
-    [underlay]: get(underlay),
-    [host]: get(host),
-    [vxlan]: get(vxlan),
-  };
+  return Object.fromEntries(PROGRAM_NAMES.map((name) => [name, get(name)])) as Loaded['programs'];
 }
 
 /** All but the sections of constants and variables. */

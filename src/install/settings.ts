@@ -34,6 +34,11 @@ export const SETTINGS: readonly Setting[] = [
     example: '4789',
   },
   {
+    variable: 'PLAIT_XDP',
+    comment: 'XDP on the underlay device: auto, native, generic or off.',
+    example: 'auto',
+  },
+  {
     variable: 'PLAIT_LOG_LEVEL',
     comment: 'trace, debug, info, warn or error.',
     example: 'info',

@@ -283,6 +283,12 @@ export interface StatusAnswer {
     };
   };
   underlay: { device: string; mtu: number; port: number };
+  /** underlay_filter on that device: what was asked for, how it runs (null: not at all), and why it does not. */
+  xdp: {
+    option: 'auto' | 'native' | 'generic' | 'off';
+    mode: 'native' | 'generic' | null;
+    reason: string | null;
+  };
   etcd: {
     state: 'connected' | 'unreachable';
     endpoints: string[];

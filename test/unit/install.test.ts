@@ -56,6 +56,7 @@ test('systemd finds no fault with the unit', () => {
 const refusals: [setting: string, message: RegExp][] = [
   ['PLAIT_PORT=x', /value 'x' from env 'PLAIT_PORT' is invalid/],
   ['PLAIT_ETCD=nonsense', /value 'nonsense' from env 'PLAIT_ETCD' is invalid/],
+  ['PLAIT_XDP=fast', /value 'fast' from env 'PLAIT_XDP' is invalid/],
   ['PLAIT_LOG_LEVEL=loud', /value 'loud' from env 'PLAIT_LOG_LEVEL' is invalid/],
   ['PLAIT_NAME=/', /variable PLAIT_NAME "\/": not a name/],
   ['PLAIT_ADVERTISE_ADDR=1.2.3', /variable PLAIT_ADVERTISE_ADDR 1.2.3: not an IPv4 or IPv6 address/],

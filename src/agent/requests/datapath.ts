@@ -35,6 +35,7 @@ function status(context: AgentContext): StatusAnswer {
     root: self.root ?? null,
     features: datapath.features,
     underlay: { device, mtu, port: self.port },
+    xdp: datapath.filter.state,
     etcd: etcdStatus(context),
     nodes: { ready, down: view.nodes.size - ready },
     networks: { total: view.networks.size, live: desired.liveNetworks().size },
@@ -80,9 +81,15 @@ function warnings({
   for (const { name, mtu } of sink.liveNetworks(desired.liveNetworks())) {
     if (mtu > innerMtu) found.push(`network ${name} has MTU ${mtu}, but ${device} carries ${innerMtu}`);
   }
-  found.push(...notices.values());
+  found.push(...xdpWarnings(datapath.filter.state), ...notices.values());
   const { length } = found;
   return length <= mostWarnings
     ? found
     : [...found.slice(0, mostWarnings), `${length - mostWarnings} more; see the log`];
+}
+
+/** What somebody asked for by name and does not have. */
+function xdpWarnings({ option, mode, reason }: StatusAnswer['xdp']): string[] {
+  if (mode !== null || option === 'auto' || option === 'off') return [];
+  return [`XDP is not in use, bad VXLAN is dropped after GRO instead: ${reason}`];
 }

@@ -16,6 +16,7 @@ export async function runAgentCommand(flags: AgentFlags, command: Command): Prom
     advertiseAddress,
     etcd: flags.etcd ?? DEFAULT_ETCD,
     port: flags.port,
+    xdp: flags.xdp,
     logLevel: flags.logLevel,
     logFormat: flags.logFormat,
   });

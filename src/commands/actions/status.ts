@@ -38,6 +38,7 @@ function formatStatus(status: StatusAnswer): string {
     ['features', describeFeatures(features.found)],
     ['paths', describePaths(features.paths)],
     ['underlay', `${underlay.device}, MTU ${underlay.mtu}, UDP port ${underlay.port}`],
+    ['xdp', describeXdp(status)],
     ['etcd', describeEtcd(status)],
     ['nodes', `${nodes.ready} ready, ${nodes.down > 0 ? paint(`${nodes.down} down`, 'red') : '0 down'}`],
     ['networks', `${networks.total}, ${networks.live} live here`],
@@ -59,6 +60,11 @@ function describeFeatures(found: StatusAnswer['features']['found']): string {
 
 function describePaths({ attach, otherFamily }: StatusAnswer['features']['paths']): string {
   return `programs attached by ${attach}, inner packets of the other IP version taken out in ${otherFamily}`;
+}
+
+function describeXdp({ xdp, underlay }: StatusAnswer): string {
+  if (xdp.mode === null) return `off (--xdp ${xdp.option}): ${xdp.reason}`;
+  return `${xdp.mode} on ${underlay.device} (--xdp ${xdp.option})`;
 }
 
 /** How near to full the fullest one is: what a full map cannot hold, nobody reaches. */

@@ -1,0 +1,105 @@
+/*
+ * underlay_filter on the underlay device: attached, moved, mended and taken off. The datapath does without it at any
+ * time, so that nothing here fails: what stands in the way becomes a reason.
+ *
+ * Attaching native XDP makes some drivers restart their queues. It is therefore not tried again each minute: after a
+ * refusal only for another device or MTU, or when somebody else's program, which was in the way, has gone.
+ */
+import { BpfError, type BpfMap, type BpfProgram, u32 } from 'libbpf-ts-bindings';
+import { parseMac } from '../model/addresses.js';
+import type { Underlay } from '../net/underlay.js';
+import { type XdpDevice, xdpDevice } from '../net/xdp.js';
+import { isGone, type PinnedLinks, type XdpMode } from './links.js';
+import { underlayDeviceCodec } from './types.gen.js';
+import { chooseXdp, isForeign, refusal, type XdpOption } from './xdp-choice.js';
+
+export const FILTER = 'underlay_filter';
+
+export interface FilterState {
+  readonly option: XdpOption;
+  /** null: it does not run. */
+  readonly mode: XdpMode | null;
+  /** Why not; null where it runs. */
+  readonly reason: string | null;
+}
+
+export interface UnderlayFilterParts {
+  readonly links: PinnedLinks;
+  readonly program: BpfProgram;
+  /** underlay_device. */
+  readonly device: BpfMap;
+  readonly option: XdpOption;
+}
+
+export class UnderlayFilter {
+  readonly #parts: UnderlayFilterParts;
+  #underlay: Underlay | undefined;
+  #state: FilterState;
+  /** What was in the way may go: somebody else's program, or something that has nothing to do with XDP. */
+  #waits = false;
+
+  constructor(parts: UnderlayFilterParts) {
+    this.#parts = parts;
+    this.#state = { option: parts.option, mode: null, reason: 'it has not been attached yet' };
+  }
+
+  get state(): FilterState {
+    return this.#state;
+  }
+
+  /** Name and ifindex of the link that there should be. */
+  get link(): readonly [typeof FILTER, number] | undefined {
+    if (this.#state.mode === null || this.#underlay === undefined) return undefined;
+    return [FILTER, this.#underlay.ifindex];
+  }
+
+  /** Goes to this device. To be called again whenever something about it may have changed. */
+  async follow(underlay: Underlay): Promise<void> {
+    const before = this.#underlay;
+    this.#underlay = underlay;
+    const isOther = before?.ifindex !== underlay.ifindex || before.mtu !== underlay.mtu;
+    if (isOther) await this.#settle(underlay);
+    else await this.mend(); // its MAC may be another
+  }
+
+  /** Attaches again what somebody detached. True when that was so. */
+  async mend(): Promise<boolean> {
+    const [underlay, { mode }] = [this.#underlay, this.#state];
+    if (underlay === undefined || (mode === null && !this.#waits)) return false;
+    return this.#settle(underlay);
+  }
+
+  /** True when something was attached. */
+  async #settle({ device: name, ifindex }: Underlay): Promise<boolean> {
+    const { links, program, option } = this.#parts;
+    this.#waits = false;
+    let device: XdpDevice | undefined;
+    try {
+      device = await xdpDevice(name);
+      const { mode, reason } = chooseXdp(option, device);
+      if (mode === null || this.#runsIn(device, ifindex) !== mode) links.remove(FILTER);
+      this.#state = { option, mode, reason };
+      if (mode === null || device.mac === undefined) return false;
+      this.#parts.device.update(u32.encode(0), underlayDeviceCodec.encode({ mac: parseMac(device.mac) }));
+      return await links.ensure(FILTER, program, ifindex, mode);
+    } catch (error) {
+      this.#refused(error, device);
+      return false;
+    }
+  }
+
+  /** How our link on that device runs: a pinned link does not tell, the device does. */
+  #runsIn({ programs }: XdpDevice, ifindex: number): string | undefined {
+    const link = this.#parts.links.find(FILTER);
+    return link.ifindex === ifindex ? programs.find(({ id }) => id === link.programId)?.mode : undefined;
+  }
+
+  #refused(error: unknown, device: XdpDevice | undefined): void {
+    const { option, mode } = this.#state;
+    const code = error instanceof BpfError ? error.code : undefined;
+    const isKnown = device !== undefined && mode !== null && code !== undefined && !isGone(error);
+    const message = error instanceof Error ? error.message : String(error);
+    this.#state = { option, mode: null, reason: isKnown ? refusal(code, mode, device) : message };
+    this.#waits = !isKnown || isForeign(code);
+  }
+}
