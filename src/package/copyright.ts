@@ -11,7 +11,9 @@ export function copyright(library: string): string {
 The BPF programs in /usr/lib/plait/dist/bpf may be used under the GNU General Public License, version 2, or under the
 BSD 2-clause license. ${common('GPL-2')}`,
     `/usr/lib/plait/node is Node.js ${process.versions.node}, with this license:\n\n${nodeLicense()}`,
-    ...modules(join(library, 'node_modules')).map(moduleLicense),
+    ...[...modules(join(library, 'node_modules')), ...modules(join(library, 'dist', 'vendor'))].map(
+      moduleLicense,
+    ),
   ];
   return `${parts.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`;
 }
@@ -43,7 +45,22 @@ function moduleLicense(directory: string): string {
     license?: string;
   };
   const head = `${name} ${version}: ${license ?? 'see its text'}`;
-  const file = readdirSync(directory).find((entry) => /^(licen[cs]e|copying)/i.test(entry));
-  if (license === 'Apache-2.0') return `${head}. ${common('Apache-2.0')}`;
-  return file === undefined ? head : `${head}\n\n${readFileSync(join(directory, file), 'utf8').trim()}`;
+  const file = readdirSync(directory).find(
+    (entry) => /^(licen[cs]e|copying)/i.test(entry) && entry !== PARTS,
+  );
+  const parts = licensesOfParts(join(directory, PARTS));
+  if (license === 'Apache-2.0') return [`${head}. ${common('Apache-2.0')}`, ...parts].join('\n\n');
+  return [head, ...(file === undefined ? [] : [read(join(directory, file))]), ...parts].join('\n\n');
 }
+
+/** Where a package that contains others' code has their licenses. */
+const PARTS = 'licenses';
+
+function licensesOfParts(directory: string): string[] {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory)
+    .sort()
+    .map((name) => `It contains code under this license (${name}):\n\n${read(join(directory, name))}`);
+}
+
+const read = (path: string): string => readFileSync(path, 'utf8').trim();
