@@ -29,7 +29,7 @@ const RATIO = 64;
 const BEYOND = 38;
 const THICKNESS = 12;
 const ROW_GAP = 13;
-const TOP = 118;
+const TOP = 136;
 const BOTTOM = 34;
 const MARGIN = 18;
 
@@ -124,7 +124,7 @@ function optionOf(result: BenchResult, sides: readonly Side[], overlays: readonl
     title: [...headings(result), ...sides.flatMap(({ title }, side) => sideTitles(title, left(side), wide))],
     legend: {
       left: MARGIN,
-      top: 66,
+      top: 84,
       padding: 0,
       itemWidth: 14,
       itemHeight: THICKNESS,
@@ -144,7 +144,7 @@ function optionOf(result: BenchResult, sides: readonly Side[], overlays: readonl
       ...lengthAxis,
       gridIndex,
       max: highest,
-      interval: 0.25,
+      interval: highest > 1.25 ? 0.5 : 0.25,
       axisLabel: { ...lengthLabel, formatter: percent, showMaxLabel: highest === 1 },
     })),
     yAxis: sides.flatMap(({ rows }, side) => [
@@ -172,7 +172,8 @@ function headings(result: BenchResult): TitleComponentOption[] {
   const small = { fontSize: 12, fontWeight: 'normal', color: SURFACE.muted.light } as const;
   return [
     line(TITLE, 16, { fontSize: 17, fontWeight: 'bold', color: SURFACE.ink.light }),
-    line(`${machineLine(result)}. ${runLine(result)}.`, 41, small),
+    line(`${machineLine(result)}.`, 41, small),
+    line(`${runLine(result)}.`, 58, small),
   ];
 }
 

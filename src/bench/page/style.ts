@@ -19,16 +19,17 @@ h3{font-size:.95rem;margin:0 0 .5rem}
 h3 small{font-weight:400;color:var(--muted)}
 p{margin:.4rem 0 1rem;max-width:92ch}
 .muted,figcaption,caption,td span,th small,.tile p{color:var(--muted)}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:14px;margin:1.6rem 0;padding:0;list-style:none}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:14px;margin:1.6rem 0;padding:0;list-style:none}
 .card,.tile{background:var(--paper);border:1px solid var(--line);border-radius:10px}
 .tile{padding:14px 18px}
 .tile strong{display:block;font-size:2rem;line-height:1.25;color:var(--accent);font-variant-numeric:tabular-nums}
 .tile p{margin:0;font-size:.85rem}
 .tile h2{margin:0;font-size:.95rem}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:14px}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,480px),1fr));gap:14px}
 figure{margin:0;padding:14px 18px 8px;min-width:0}
-figure.wide{padding:4px}
 svg{display:block;width:100%;height:auto}
+figure.wide{padding:4px;overflow-x:auto}
+.wide svg{min-width:640px}
 .scroll{overflow-x:auto;background:var(--paper);border:1px solid var(--line);border-radius:10px;margin:14px 0}
 table{border-collapse:collapse;width:100%;font-size:.8rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;padding:12px 14px 4px;font-size:.9rem}
