@@ -40,9 +40,9 @@ for (const { what, expected } of [
   });
 }
 
-test('times each case, and the work to which it is compared', () => {
+test('times each case, and the work to which it is compared', async () => {
   const found: Rounds = new Map();
-  measureInto(found, [bench.calibration(), ...CASES.map((one) => bench.prepare(one))], {
+  await measureInto(found, [bench.calibration(), ...CASES.map((one) => bench.prepare(one))], {
     rounds: 3,
     samples: 20,
   });

@@ -58,17 +58,21 @@ async function measureAll(isChosen: Chosen, rounds: number): Promise<Figures> {
   if (chosen.length === 0) throw new InvalidInput('measure programs: no case has that in its name');
   const found: Rounds = new Map();
   const loads = Math.min(LOADS, rounds);
+  let bench: Bench | undefined;
+  const close = (): void => bench?.close();
+  process.once('exit', close);
   let instructions: Figures['instructions'] = {};
   pinToOneCpu();
   for (let load = 0; load < loads; load++) {
-    const bench = await Bench.load();
+    const loaded = await Bench.load();
+    bench = loaded;
     try {
-      for (const one of chosen) bench.verify(one);
-      const cases = [bench.calibration(), ...chosen.map((one) => bench.prepare(one))];
-      measureInto(found, cases, { rounds: Math.ceil(rounds / loads), samples: SAMPLES });
-      instructions = bench.verifiedInstructions();
+      for (const one of chosen) loaded.verify(one);
+      const cases = [loaded.calibration(), ...chosen.map((one) => loaded.prepare(one))];
+      await measureInto(found, cases, { rounds: Math.ceil(rounds / loads), samples: SAMPLES });
+      instructions = loaded.verifiedInstructions();
     } finally {
-      bench.close();
+      loaded.close();
     }
   }
   const { [CALIBRATION]: calibration, ...cases } = Object.fromEntries(figuresOf(found, CALIBRATION));
@@ -101,6 +105,10 @@ async function main(): Promise<number> {
   for (const line of oversized) console.error(line);
   return oversized.length > 0 ? 1 : 0;
 }
+
+/* A namespace and nothing else would stay behind: closed on exit, whatever the reason. */
+const giveUp = (): void => process.exit(130);
+process.once('SIGINT', giveUp).once('SIGTERM', giveUp);
 
 try {
   process.exitCode = await main();

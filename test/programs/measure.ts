@@ -1,6 +1,7 @@
 /* Times cases in rounds: each round has every case once, in another order, beside the calibration. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { type Figure, figureOf, middleMean, type Round } from './arithmetic.js';
 import type { Timed, TimedCase } from './bench.js';
 
@@ -17,13 +18,14 @@ export type Rounds = Map<string, Round[]>;
  * Adds rounds to what was found before. Each run is a test run of its own with a fresh packet: a program that changes it
  * would find its own work in the second run of a `repeat`.
  */
-export function measureInto(
+export async function measureInto(
   found: Rounds,
   cases: readonly TimedCase[],
   { rounds, samples }: MeasureOptions,
-): void {
+): Promise<void> {
   for (const one of cases) time(one, samples); // caches and branch predictors get to know them
   for (let round = 0; round < rounds; round++) {
+    await setImmediate(); // signals are heard
     for (const i of cases.keys()) {
       const one = cases[(i + round) % cases.length];
       if (one) found.set(one.name, [...(found.get(one.name) ?? []), time(one, samples)]);
