@@ -24,6 +24,7 @@
 struct flow {
 	struct ethhdr eth;
 	__u32 hash;
+	__u16 id;
 	__u8 ecn;
 };
 
@@ -44,11 +45,11 @@ static __always_inline __be16 length16(__u32 len)
 }
 
 /* DF stays clear: the receiving kernel reassembles what a router had to cut, and the slow path there takes it. */
-static __always_inline void write_ipv4(struct iphdr *ip, const struct vtep *vtep, __u8 ecn, __u32 len)
+static __always_inline void write_ipv4(struct iphdr *ip, const struct vtep *vtep, const struct flow *flow, __u32 len)
 {
-	*(__be16 *)ip = bpf_htons(0x4500 | ecn);
+	*(__be16 *)ip = bpf_htons(0x4500 | flow->ecn);
 	ip->tot_len = length16(len);
-	ip->id = bpf_get_prandom_u32();
+	ip->id = flow->id;
 	ip->frag_off = 0;
 	ip->ttl = DEFAULT_TTL;
 	ip->protocol = IPPROTO_UDP;
@@ -94,7 +95,7 @@ static __always_inline int send4(struct __sk_buff *skb, __u32 vni, const struct 
 	ip = (void *)(long)skb->data + sizeof(struct ethhdr);
 	if ((void *)ip + OVERHEAD4 > (void *)(long)skb->data_end)
 		return -DROP_ENCAP_FAILED;
-	write_ipv4(ip, vtep, flow->ecn, len);
+	write_ipv4(ip, vtep, flow, len);
 	write_udp_vxlan((void *)(ip + 1), vni, flow, len - sizeof(*ip));
 	return bpf_redirect_neigh(vtep->ifindex, &hop, sizeof(hop), 0);
 }
@@ -116,8 +117,12 @@ static __always_inline int send6(struct __sk_buff *skb, __u32 vni, const struct 
 	return bpf_redirect_neigh(vtep->ifindex, &hop, sizeof(hop), 0);
 }
 
-/* Sends an IP packet to another node. Whatever adjust_room refuses takes the slow path, untouched. */
-static __always_inline int send_fast(struct __sk_buff *skb, __u32 vni, const struct vtep *vtep)
+/*
+ * Sends an IP packet to another node: the `number`th of this CPU to that node, which makes the outer IP-ID. It repeats
+ * after 65536 packets and not earlier, as a random one would, and the flow's hash keeps CPUs apart (RFC 6864 section 4.3).
+ * Whatever adjust_room refuses takes the slow path, untouched.
+ */
+static __always_inline int send_fast(struct __sk_buff *skb, __u32 vni, const struct vtep *vtep, __u64 number)
 {
 	struct flow flow = {};
 	struct ethhdr *eth = (void *)(long)skb->data;
@@ -127,6 +132,7 @@ static __always_inline int send_fast(struct __sk_buff *skb, __u32 vni, const str
 	eth_copy(&flow.eth, eth);
 	flow.ecn = ecn_of(eth->h_proto, eth + 1);
 	flow.hash = flow_hash(skb, eth);
+	flow.id = flow.hash + number;
 	if (vtep->flags & VTEP_IPV6)
 		return send6(skb, vni, vtep, &flow);
 	return send4(skb, vni, vtep, &flow);

@@ -148,11 +148,12 @@ test('gives a flow one source port, in the dynamic range, and different flows di
   assert.ok(new Set(ports).size > 56, `64 flows use ${new Set(ports).size} ports`);
 });
 
-test('does not use one IP id for all packets', () => {
-  const ids = Array.from({ length: 16 }, () =>
+test('gives each packet of a CPU an IP id of its own, for routers may cut it', () => {
+  const ids = Array.from({ length: 64 }, () =>
     assertForwarded(datapath, 'from_container', v4(carol), SENT).readUInt16BE(18),
   );
-  assert.ok(new Set(ids).size > 8, `16 packets have ${new Set(ids).size} ids`);
+  // A run may begin on one CPU and end on another.
+  assert.ok(new Set(ids).size >= 60, `64 packets have ${new Set(ids).size} ids`);
 });
 
 test('leaves GSO packets that adjust_room refuses to the kernel, here one without a type', () => {
