@@ -7,6 +7,7 @@
 #include "lib/encap.h"
 #include "lib/flood.h"
 #include "lib/guard.h"
+#include "lib/recent.h"
 #include "lib/toobig.h"
 
 /* Only IP: the host's stack has handlers for much else, from PPPoE to MPLS, that a container has no business with. */
@@ -63,14 +64,14 @@ static __always_inline int to_remote(struct __sk_buff *skb, const struct endpoin
 static __always_inline int forward(struct __sk_buff *skb, const struct endpoint *endpoint, const struct ethhdr *eth)
 {
 	struct fdb_key key = { .vni = endpoint->vni };
-	struct fdb_entry *entry;
+	const struct fdb_entry *entry;
 
 	if (mac_is_group(eth->h_dest))
 		return flood_frame(skb, endpoint->vni, skb->ifindex);
 	if (mac_equal(eth->h_dest, gateway_mac))
 		return to_gateway(skb, endpoint, eth->h_proto);
 	mac_copy(key.mac, eth->h_dest);
-	entry = bpf_map_lookup_elem(&fdb, &key);
+	entry = find_mac(&key);
 	if (!entry)
 		return flood_frame(skb, endpoint->vni, skb->ifindex);
 	if (entry->ifindex)
@@ -81,7 +82,7 @@ static __always_inline int forward(struct __sk_buff *skb, const struct endpoint 
 static __always_inline int handle(struct __sk_buff *skb, struct frame *frame)
 {
 	__u32 ifindex = skb->ifindex;
-	struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &ifindex);
+	const struct endpoint *endpoint = find_endpoint(ifindex);
 	struct ethhdr *data, eth;
 	int verdict;
 

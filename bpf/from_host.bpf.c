@@ -8,6 +8,7 @@
  */
 #include "lib/address.h"
 #include "lib/deliver.h"
+#include "lib/recent.h"
 #include "lib/toobig.h"
 
 /* The MAC alone does not tell: without ARP the kernel writes the device's own for 255.255.255.255. */
@@ -48,7 +49,7 @@ static __always_inline int resolve(const struct addr *to, struct fdb_key *key, s
 	struct neighbor_key neighbor_key = {};
 	struct neighbor *neighbor;
 	struct subnet *subnet;
-	struct fdb_entry *found;
+	const struct fdb_entry *found;
 
 	addr_copy(prefix.addr.w, to->w);
 	subnet = bpf_map_lookup_elem(&subnets, &prefix);
@@ -61,7 +62,7 @@ static __always_inline int resolve(const struct addr *to, struct fdb_key *key, s
 		return -DROP_HOST_UNROUTED;
 	key->vni = subnet->vni;
 	mac_copy(key->mac, neighbor->mac);
-	found = bpf_map_lookup_elem(&fdb, key);
+	found = find_mac(key);
 	if (!found)
 		return -DROP_UNKNOWN_MAC;
 	if (!found->ifindex)

@@ -31,7 +31,7 @@ static __always_inline int handle(struct __sk_buff *skb, struct frame *frame)
 {
 	struct fdb_entry to = {};
 	struct arrival arrival = {};
-	struct sender *sender;
+	const struct sender *sender;
 	int verdict, ecn;
 
 	verdict = read_packet(skb, &arrival);

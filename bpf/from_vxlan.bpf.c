@@ -27,7 +27,7 @@ static __always_inline int handle(struct __sk_buff *skb, struct frame *frame)
 {
 	struct fdb_entry to = {};
 	struct ethhdr *data, eth;
-	struct sender *sender;
+	const struct sender *sender;
 	struct addr from;
 	int verdict;
 

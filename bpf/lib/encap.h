@@ -119,8 +119,8 @@ static __always_inline int send6(struct __sk_buff *skb, __u32 vni, const struct 
 
 /*
  * Sends an IP packet to another node: the `number`th of this CPU to that node, which makes the outer IP-ID. It repeats
- * after 65536 packets and not earlier, as a random one would, and the flow's hash keeps CPUs apart (RFC 6864 section 4.3).
- * Whatever adjust_room refuses takes the slow path, untouched.
+ * after 65536 packets and not earlier, as a random one would, and the flow's hash keeps CPUs apart (RFC 6864
+ * section 4.3). Whatever adjust_room refuses takes the slow path, untouched.
  */
 static __always_inline int send_fast(struct __sk_buff *skb, __u32 vni, const struct vtep *vtep, __u64 number)
 {

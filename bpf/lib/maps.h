@@ -83,6 +83,62 @@ struct {
 } senders MAP;
 
 /*
+ * The agent raises it after each write of endpoints, fdb or senders: what the programs remember of these is good for
+ * one generation (recent.h). 0: nothing is remembered.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} generation MAP;
+
+/* Powers of two. Some 40 KiB per CPU together. */
+#define RECENT_ENDPOINTS 256
+#define RECENT_MACS 512
+#define RECENT_SENDERS 256
+
+/* The rows that a CPU found last. Private to the programs. */
+struct recent_endpoint {
+	__u64 generation;
+	__u32 ifindex;
+	struct endpoint endpoint;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RECENT_ENDPOINTS);
+	__type(key, __u32);
+	__type(value, struct recent_endpoint);
+} recent_endpoints MAP;
+
+struct recent_mac {
+	__u64 generation;
+	struct fdb_key key;
+	struct fdb_entry entry;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RECENT_MACS);
+	__type(key, __u32);
+	__type(value, struct recent_mac);
+} recent_macs MAP;
+
+struct recent_sender {
+	__u64 generation;
+	struct sender_key key;
+	struct sender sender;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RECENT_SENDERS);
+	__type(key, __u32);
+	__type(value, struct recent_sender);
+} recent_senders MAP;
+
+/*
  * A flood list: places for members, some of them empty (zero). Who joins or leaves is written in place, and the others
  * keep theirs, so a frame that is being flooded neither misses nor doubles them. Replacing the array makes the agent
  * wait for an RCU grace period (8-15 ms), so the capacity is a power of two and changes only by factors.

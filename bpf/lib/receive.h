@@ -3,18 +3,10 @@
 #ifndef PLAIT_RECEIVE_H
 #define PLAIT_RECEIVE_H
 
-#include "address.h"
 #include "ethernet.h"
 #include "maps.h"
+#include "recent.h"
 #include "verdict.h"
-
-static __always_inline struct sender *find_sender(__u32 vni, const struct addr *from)
-{
-	struct sender_key key = { .vni = vni };
-
-	addr_copy(key.addr.w, from->w);
-	return bpf_map_lookup_elem(&senders, &key);
-}
 
 /* Why there is no such sender. */
 static __always_inline int refuse_sender(__u32 vni)
@@ -29,12 +21,12 @@ static __always_inline int refuse_sender(__u32 vni)
 static __always_inline int find_destination(__u32 vni, const __u8 *mac, struct fdb_entry *to)
 {
 	struct fdb_key key = { .vni = vni };
-	struct fdb_entry *entry;
+	const struct fdb_entry *entry;
 
 	if (mac_is_group(mac))
 		return GO_ON;
 	mac_copy(key.mac, mac);
-	entry = bpf_map_lookup_elem(&fdb, &key);
+	entry = find_mac(&key);
 	if (!entry)
 		return GO_ON;
 	if (!entry->ifindex)

@@ -22,6 +22,7 @@ import {
 } from 'libbpf-ts-bindings';
 import { PlaitError } from '../model/errors.js';
 import { copyRows, sameLayout } from './copy-rows.js';
+import { Generation } from './generation.js';
 import { isHostEnd, type PinnedLinks } from './links.js';
 import { type Pins, unpin } from './pins.js';
 
@@ -146,6 +147,7 @@ async function load(object: BpfObject, pins: Pins, links: PinnedLinks): Promise<
       throw explained(error);
     });
     for (const [name, old] of unfit) copyRows(old, object.map(name));
+    new Generation(object.map('generation')).raise(); // memories may be older than the programs that run
     await switchOver(
       programsBy((name) => object.program(name)),
       pins,

@@ -1,6 +1,7 @@
 /* The object's maps as typed tables, and what is beside them on this node. */
 import { type BpfMap, type Codec, u32 } from 'libbpf-ts-bindings';
 import { PlaitError } from '../model/errors.js';
+import { Generation } from './generation.js';
 import {
   endpointShape,
   fdbShape,
@@ -36,6 +37,9 @@ import {
   subnetKeyCodec,
 } from './types.gen.js';
 
+/** Those whose rows the programs remember (bpf/lib/recent.h). */
+const REMEMBERED: ReadonlySet<string> = new Set(['endpoints', 'fdb', 'senders']);
+
 /** The maps that are tables of rows, by their names in the object. */
 export interface Tables {
   /** By the ifindex of the host end. */
@@ -61,9 +65,12 @@ export function lookupIn(maps: ReadonlyMap<string, BpfMap>): MapLookup {
   };
 }
 
+/** What the programs remember from the maps that were there before is forgotten. */
 export function openTables(map: MapLookup): Tables {
+  const generation = new Generation(map('generation'));
+  generation.raise();
   const open = <K, V>(name: string, key: Codec<K>, value: Codec<V>, shape: RowShape<K, V>): Table<K, V> =>
-    new Table(name, map(name), key, value, {
+    new Table(name, REMEMBERED.has(name) ? generation.over(map(name)) : map(name), key, value, {
       key: (row) => rowText(shape.key(row, NO_NAMES)),
       value: (row) => rowText(shape.value(row, NO_NAMES)),
     });

@@ -261,15 +261,30 @@ export const networkCodec: Codec<Network> = struct<Network>(40, [
   ['gateway6', 24, addrCodec],
 ]);
 
-/** struct sample_budget, 16 bytes. */
-export interface SampleBudget {
-  second: bigint;
-  used: bigint;
+/** struct recent_endpoint, 72 bytes. */
+export interface RecentEndpoint {
+  generation: bigint;
+  ifindex: number;
+  endpoint: Endpoint;
 }
 
-export const sampleBudgetCodec: Codec<SampleBudget> = struct<SampleBudget>(16, [
-  ['second', 0, u64],
-  ['used', 8, u64],
+export const recentEndpointCodec: Codec<RecentEndpoint> = struct<RecentEndpoint>(72, [
+  ['generation', 0, u64],
+  ['ifindex', 8, u32],
+  ['endpoint', 12, endpointCodec],
+]);
+
+/** struct recent_mac, 32 bytes. */
+export interface RecentMac {
+  generation: bigint;
+  key: FdbKey;
+  entry: FdbEntry;
+}
+
+export const recentMacCodec: Codec<RecentMac> = struct<RecentMac>(32, [
+  ['generation', 0, u64],
+  ['key', 8, fdbKeyCodec],
+  ['entry', 20, fdbEntryCodec],
 ]);
 
 /** struct sender_key, 20 bytes. */
@@ -290,6 +305,30 @@ export interface Sender {
 
 export const senderCodec: Codec<Sender> = struct<Sender>(4, [
   ['vtep', 0, u32],
+]);
+
+/** struct recent_sender, 32 bytes. */
+export interface RecentSender {
+  generation: bigint;
+  key: SenderKey;
+  sender: Sender;
+}
+
+export const recentSenderCodec: Codec<RecentSender> = struct<RecentSender>(32, [
+  ['generation', 0, u64],
+  ['key', 8, senderKeyCodec],
+  ['sender', 28, senderCodec],
+]);
+
+/** struct sample_budget, 16 bytes. */
+export interface SampleBudget {
+  second: bigint;
+  used: bigint;
+}
+
+export const sampleBudgetCodec: Codec<SampleBudget> = struct<SampleBudget>(16, [
+  ['second', 0, u64],
+  ['used', 8, u64],
 ]);
 
 /** struct subnet_key, 20 bytes. */
@@ -382,8 +421,12 @@ export const mapCodecs = {
   events: { key: u32, value: counterCodec },
   fdb: { key: fdbKeyCodec, value: fdbEntryCodec },
   flood: { key: u32 },
+  generation: { key: u32, value: u64 },
   neighbors: { key: neighborKeyCodec, value: neighborCodec },
   networks: { key: u32, value: networkCodec },
+  recent_endpoints: { key: u32, value: recentEndpointCodec },
+  recent_macs: { key: u32, value: recentMacCodec },
+  recent_senders: { key: u32, value: recentSenderCodec },
   sample_budgets: { key: u32, value: sampleBudgetCodec },
   senders: { key: senderKeyCodec, value: senderCodec },
   subnets: { key: subnetKeyCodec, value: subnetCodec },

@@ -14,6 +14,7 @@ import {
   type TestRunOptions,
   u32,
 } from 'libbpf-ts-bindings';
+import { Generation } from '../../src/datapath/generation.js';
 import { floodMemberCodec } from '../../src/datapath/types.gen.js';
 import { PlaitError } from '../../src/model/errors.js';
 import { alice, carol, peer, VNI } from '../packet/support/actors.js';
@@ -66,6 +67,7 @@ export class Bench {
 
   static async load(): Promise<Bench> {
     const datapath = await TestDatapath.load();
+    new Generation(datapath.map('generation')).raise(); // as the agent does: rows that were found are remembered
     const calibration = openObject(OBJECT);
     const bench = new Bench(datapath, calibration);
     try {

@@ -6,7 +6,7 @@ import type { Program } from './datapath.js';
  */
 export const VERIFIER_LIMITS: Readonly<Record<Program, number>> = {
   from_container: 16000,
-  from_underlay: 4000,
+  from_underlay: 6000,
   from_host: 4000,
   from_vxlan: 2000,
   underlay_filter: 1500,
