@@ -64,10 +64,14 @@ export async function runInGuest(options: GuestJob): Promise<GuestOutcome> {
   }
 }
 
+/** What is set here for tests is set in the machine, too. */
+const given = Object.entries(process.env).filter(([name]) => /^PLAIT_(TEST_\w+|FUZZ|LINK)$/.test(name));
+
 /** What the tests find in their environment; also for a person at the machine's console. */
 export const ENTER = [
   'export PATH=/media/job/bin:$PATH',
   `export PLAIT_TEST_TIME_FACTOR=${TIME_FACTOR} PLAIT_TEST_OBJECTS=/media/job/objects PLAIT_FUZZ=${FUZZ}`,
+  ...given.map(([name, value]) => `export ${name}='${value}'`),
   'cd /media/job/tree',
 ].join(' && ');
 

@@ -15,6 +15,8 @@ export interface LaneOptions {
   /** As kernels.json calls it. */
   name: string;
   debianPackage: string;
+  /** Release of Debian that the machine's packages are of; see rootDisk. */
+  suite: string | undefined;
   /** The disk with the tree's build. */
   job: Promise<string>;
   tiers: readonly string[];
@@ -48,7 +50,7 @@ export async function runLane(options: LaneOptions): Promise<KernelResult> {
   writeFileSync(log, '');
   await attempt('images', async () => {
     const kernel = await kernelOf(options.debianPackage);
-    const images = { kernel, root: await rootDisk({ kernel, packages: PACKAGES }) };
+    const images = { kernel, root: await rootDisk({ kernel, suite: options.suite, packages: PACKAGES }) };
     result.version = kernel.version;
     const tests = async (): Promise<void> => {
       if (runnerArguments(options).length > 0)

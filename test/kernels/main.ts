@@ -5,6 +5,7 @@
 //   … --kernel 6.1                                      one kernel (may be repeated)
 //   … --tier packet                                     one tier (may be repeated): addon, packet, host, two-vms
 //   … --all                                             the whole of the tiers, and no limit of ten minutes
+//   … --suite trixie                                    packages of that release of Debian in the machines
 //   … --limit SECONDS                                  another limit than ten minutes
 //   … --json FILE                                       the results as JSON too
 //   … --kernel 6.1 --shell                              a shell on the machine's console instead
@@ -36,6 +37,7 @@ function parse(argv: string[]) {
     tier: { type: 'string', multiple: true },
     all: { type: 'boolean', default: false },
     json: { type: 'string' },
+    suite: { type: 'string' },
     limit: { type: 'string', default: `${LIMIT_S}` },
     shell: { type: 'boolean', default: false },
   } as const;
@@ -48,13 +50,15 @@ function parse(argv: string[]) {
   for (const tier of tiers)
     if (!TIERS.includes(tier)) throw new Error(`find tier ${tier}: there are ${TIERS.join(', ')}`);
   if (!(Number(rest.limit) > 0)) throw new Error(`read --limit ${rest.limit}: give seconds, more than 0`);
-  const chosen = kernels.map((name) => ({ name, debianPackage: list[name] ?? '' }));
+  const chosen = kernels.map((name) => ({ name, debianPackage: list[name] ?? '', suite: rest.suite }));
   return { ...rest, kernels: chosen, tiers, patterns: positionals };
 }
 
-async function openShell({ name, debianPackage, job }: Pick<LaneOptions, 'name' | 'debianPackage' | 'job'>) {
+type ShellOptions = Pick<LaneOptions, 'name' | 'debianPackage' | 'suite' | 'job'>;
+
+async function openShell({ name, debianPackage, suite, job }: ShellOptions) {
   const kernel = await kernelOf(debianPackage);
-  const root = await rootDisk({ kernel, packages: PACKAGES });
+  const root = await rootDisk({ kernel, suite, packages: PACKAGES });
   console.log(
     `To run tests in the machine:\n\n    ${ENTER}\n    node dist/test/run.js packet\n\nIts end: exit`,
   );

@@ -26,6 +26,8 @@ export interface Kernel {
 export interface RootOptions {
   kernel: Kernel;
   packages: readonly string[];
+  /** Release of Debian that the packages are of; bookworm when left out. The kernel is another matter. */
+  suite?: string | undefined;
   /** Boot to systemd instead of a shell script. */
   systemd?: boolean;
   /** As truncate(1) takes it; the file is sparse. */
@@ -50,8 +52,9 @@ export async function kernelOf(debianPackage: string): Promise<Kernel> {
 
 /** A root disk (raw, sparse) with these packages, the kernel's modules and the agent that runs the host's commands. */
 export async function rootDisk(options: RootOptions): Promise<string> {
-  const { kernel, packages, systemd = false, size = '3G' } = options;
+  const { kernel, packages, suite, systemd = false, size = '3G' } = options;
   const flags = packages.flatMap((name) => ['--package', name]);
+  if (suite !== undefined) flags.unshift('--suite', suite);
   const rootfs = await image('rootfs', ...(systemd ? ['--systemd'] : []), ...flags);
   const inputs = createHash('sha256').update([rootfs, kernel.directory, size].join('\0'));
   for (const name of GUEST_FILES) inputs.update(await readFile(join(GUEST, name)));

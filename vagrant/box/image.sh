@@ -2,9 +2,10 @@
 # Builds what virtual machines boot from, out of Debian packages alone: no loop device, no downloaded image,
 # no boot loader (QEMU is given the kernel and the initrd).
 #
-#   image.sh rootfs [--systemd] [--package NAME]...    prints the path of a tar: minbase bookworm with security
-#                                                      updates, kmod and those packages; --systemd makes it bootable
-#                                                      to systemd with udev, dbus and networkd
+#   image.sh rootfs [--systemd] [--suite NAME] [--package NAME]...
+#                                                      prints the path of a tar: minbase bookworm (or that release)
+#                                                      with security updates, kmod and those packages; --systemd makes
+#                                                      it bootable to systemd with udev, dbus and networkd
 #   image.sh kernel PACKAGE                            prints a directory: vmlinuz, initrd.img, lib/modules/VERSION
 #                                                      (a metapackage such as linux-image-cloud-amd64 is followed)
 #   image.sh disk --rootfs TAR [--kernel DIR] [--overlay DIR]... [--size 3G] --out FILE
@@ -21,7 +22,7 @@
 # What it needs on the host is installed by `vagrant/provision.sh --with-vms`.
 set -euo pipefail
 
-readonly SUITE=bookworm
+SUITE=bookworm
 readonly MIRROR=${PLAIT_DEBIAN_MIRROR:-http://deb.debian.org/debian}
 readonly SECURITY=${PLAIT_DEBIAN_SECURITY:-http://deb.debian.org/debian-security}
 readonly KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -83,6 +84,10 @@ rootfs() {
   while (($#)); do
     case $1 in
       --systemd) packages+=(systemd systemd-sysv udev dbus libpam-systemd) ;;
+      --suite)
+        SUITE=${2:?--suite wants a release of Debian}
+        shift
+        ;;
       --package)
         packages+=("${2:?--package wants a name}")
         shift
