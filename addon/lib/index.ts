@@ -46,8 +46,9 @@ export {
 } from './link.js';
 export { BpfMap, type MapOptions, type MapType, mapFlags, possibleCpus, unpin } from './map.js';
 export { interfaceIndex, type SocketOptions, socketInNamespace } from './net.js';
+export { type AttachNetkitOptions, attachNetkit, attachNetkitAsync, listNetkit } from './netkit.js';
 export { BpfObject, MapSpec, openObject, ProgramSpec, type VariableValue } from './object.js';
 export { BpfProgram, type TestRunOptions, type TestRunResult } from './program.js';
 export { type RingBuffer, ringBuffer } from './ring-buffer.js';
 export { TypedMap } from './typed-map.js';
-export type { Direction, LinkInfo, ProgramInfo, TcxEntry, UpdateMode } from './types.js';
+export type { Direction, LinkInfo, NetkitEnd, ProgramInfo, TcxEntry, UpdateMode } from './types.js';

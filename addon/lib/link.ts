@@ -1,10 +1,10 @@
 import { misuse } from './error.js';
 import { features } from './features.js';
-import { type ClsactArguments, type NativeLink, native, type TcxArguments } from './native.js';
+import { type ClsactArguments, type LinkArguments, type NativeLink, native } from './native.js';
 import type { BpfProgram } from './program.js';
 import type { Direction, LinkInfo, TcxEntry } from './types.js';
 
-/** Where to stand among the programs of a tcx hook. */
+/** Where to stand among the programs of a tcx or netkit hook. */
 export type TcxPosition =
   | 'first'
   | 'last'
@@ -39,15 +39,15 @@ export interface AttachXdpOptions {
 /**
  * A program on a device, owned by this object: close() takes it off again, unless it is pinned.
  *
- * tcx and XDP links are kernel objects, so the kernel itself detaches when the process dies. A clsact filter is not:
+ * tcx, netkit and XDP links are kernel objects, so the kernel itself detaches when the process dies. A clsact filter is not:
  * it stays when the process is killed before close(), and its pin only records where it is (removing that file by
  * hand detaches nothing; open it, unpin() and close()).
  */
 export class BpfLink {
-  readonly kind: 'tcx' | 'clsact' | 'xdp' | (string & {});
+  readonly kind: 'tcx' | 'netkit' | 'clsact' | 'xdp' | (string & {});
   readonly #native: NativeLink;
 
-  /** @internal Use attachTc(), attachXdp(), openPinned() or fromId(). */
+  /** @internal Use attachTc(), attachNetkit(), attachXdp(), openPinned() or fromId(). */
   constructor(handle: NativeLink) {
     this.#native = handle;
     this.kind = handle.info().type;
@@ -105,7 +105,8 @@ export class BpfLink {
 
 type Place = [position?: 'before' | 'after', anchor?: BpfLink['native'] | BpfProgram['native']];
 
-function placeOf(position: TcxPosition | undefined): Place {
+/** @internal */
+export function placeOf(position: TcxPosition | undefined): Place {
   if (position === undefined) return [];
   if (position === 'first') return ['before'];
   if (position === 'last') return ['after'];
@@ -122,19 +123,19 @@ function placeOf(position: TcxPosition | undefined): Place {
  */
 export function attachTc(program: BpfProgram, options: AttachTcOptions): BpfLink {
   const how = tcArguments(program, options);
-  return new BpfLink(how.tcx ? native.attachTcx(...how.tcx) : native.attachClsact(...how.clsact));
+  return new BpfLink(how.tcx ? native.attachLink(...how.tcx) : native.attachClsact(...how.clsact));
 }
 
 /** As `attachTc`, waiting on another thread. The program may be closed meanwhile. */
 export async function attachTcAsync(program: BpfProgram, options: AttachTcOptions): Promise<BpfLink> {
   const how = tcArguments(program, options);
   return new BpfLink(
-    await (how.tcx ? native.attachTcxAsync(...how.tcx) : native.attachClsactAsync(...how.clsact)),
+    await (how.tcx ? native.attachLinkAsync(...how.tcx) : native.attachClsactAsync(...how.clsact)),
   );
 }
 
 type TcArguments =
-  | { readonly tcx: TcxArguments }
+  | { readonly tcx: LinkArguments }
   | { readonly tcx?: undefined; readonly clsact: ClsactArguments };
 
 function tcArguments(program: BpfProgram, options: AttachTcOptions): TcArguments {
@@ -166,5 +167,5 @@ export async function attachXdpAsync(program: BpfProgram, options: AttachXdpOpti
 
 /** The programs of a tcx hook in the order in which they run (since Linux 6.6). */
 export function listTcx(options: { ifindex: number; direction: Direction; netns?: string }): TcxEntry[] {
-  return native.listTcx(options.ifindex, options.direction, options.netns);
+  return native.listPrograms(options.ifindex, options.direction, options.netns);
 }

@@ -1,7 +1,7 @@
 // The compiled half, typed. Only this package's own classes see it: everything that it takes, it checks itself.
 import { createRequire } from 'node:module';
 import { BpfError } from './error.js';
-import type { Direction, LinkInfo, ProgramInfo, TcxEntry } from './types.js';
+import type { Direction, LinkInfo, NetkitEnd, ProgramInfo, TcxEntry } from './types.js';
 
 export interface NativeMapInfo {
   type: string;
@@ -120,10 +120,13 @@ export interface NativeMapOptions {
   innerMap?: NativeMap | undefined;
 }
 
-export type TcxArguments = [
+/** tcx's, netkit's. */
+export type Hook = Direction | `netkit ${NetkitEnd}`;
+
+export type LinkArguments = [
   program: NativeProgram,
   ifindex: number,
-  direction: Direction,
+  hook: Hook,
   netns?: string | undefined,
   position?: 'before' | 'after',
   anchor?: NativeLink | NativeProgram,
@@ -152,13 +155,13 @@ interface Native {
   linkFromId(id: number): NativeLink;
   unpin(path: string): void;
   possibleCpus(): number;
-  attachTcx(...how: TcxArguments): NativeLink;
-  attachTcxAsync(...how: TcxArguments): Promise<NativeLink>;
+  attachLink(...how: LinkArguments): NativeLink;
+  attachLinkAsync(...how: LinkArguments): Promise<NativeLink>;
   attachClsact(...how: ClsactArguments): NativeLink;
   attachClsactAsync(...how: ClsactArguments): Promise<NativeLink>;
   attachXdp(program: NativeProgram, ifindex: number, mode: string, netns?: string): NativeLink;
   attachXdpAsync(program: NativeProgram, ifindex: number, mode: string, netns?: string): Promise<NativeLink>;
-  listTcx(ifindex: number, direction: Direction, netns?: string): TcxEntry[];
+  listPrograms(ifindex: number, hook: Hook, netns?: string): TcxEntry[];
   interfaceIndex(name: string, netns?: string): number;
   socketInNamespace(netns: string, type: string, address: string, port: number): number;
   probe(name: string): boolean;

@@ -21,6 +21,21 @@ namespace {
 
 constexpr uint32_t kMaxListed = 256;  // the kernel allows 64 programs per hook
 
+// Hooks that hold several programs, each by a link of its own (bpf_mprog in the kernel).
+struct Hook {
+  const char* kind;
+  uint32_t attach_type;
+};
+
+Hook ToHook(const Napi::Value& value, const std::string& op) {
+  const std::string where = ToString(value, op, "hook");
+  if (where == "ingress") return {"tcx", sys::kTcxIngress};
+  if (where == "egress") return {"tcx", sys::kTcxEgress};
+  if (where == "netkit primary") return {"netkit", sys::kNetkitPrimary};
+  if (where == "netkit peer") return {"netkit", sys::kNetkitPeer};
+  Fail(value.Env(), op, EINVAL, "there is no such hook: tcx has ingress and egress, netkit primary and peer");
+}
+
 bool IsIngress(const Napi::Value& value, const std::string& op) {
   const std::string direction = ToString(value, op, "direction");
   if (direction == "ingress" || direction == "egress") return direction == "ingress";
@@ -103,7 +118,7 @@ int AnchorFd(const Napi::Value& anchor, const std::string& op) {
   const Napi::Env env = anchor.Env();
   if (ProgramWrap::Is(anchor)) return ProgramWrap::From(anchor, op)->LiveFd(env, op);
   const int fd = LinkWrap::From(anchor, op)->Live(env, op).fd();
-  if (fd < 0) Fail(env, op, EINVAL, "a clsact filter is no place on a tcx hook");
+  if (fd < 0) Fail(env, op, EINVAL, "a clsact filter is no place among links");
   return fd;
 }
 
@@ -121,8 +136,8 @@ std::shared_ptr<Fd> Place(sys::LinkCreate& attr, const Napi::Value& where, const
   return held;
 }
 
-Outcome CreateTcx(const std::optional<std::string>& path, sys::LinkCreate attr,
-                  std::unique_ptr<Attachment>& into) {
+Outcome CreateLink(const std::optional<std::string>& path, sys::LinkCreate attr,
+                   std::unique_ptr<Attachment>& into) {
   Netns netns;
   const Outcome opened = Netns::Open(path, netns);
   if (!opened.ok()) return opened;
@@ -134,21 +149,21 @@ Outcome CreateTcx(const std::optional<std::string>& path, sys::LinkCreate attr,
   });
 }
 
-// (program, ifindex, direction, netns | undefined, 'before' | 'after' | undefined, link | program |
-// undefined)
-Attaching ReadTcx(const Napi::CallbackInfo& info) {
+// (program, ifindex, hook, netns | undefined, 'before' | 'after' | undefined, link | program | undefined)
+Attaching ReadLink(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  ProgramWrap* program = ProgramWrap::From(info[0], "attach to tcx");
-  const uint32_t ifindex = ToU32(info[1], "attach to tcx", "ifindex");
-  const std::string op = AttachOp(program, "tcx", ifindex);
+  ProgramWrap* program = ProgramWrap::From(info[0], "attach program");
+  const uint32_t ifindex = ToU32(info[1], "attach program", "ifindex");
+  const Hook hook = ToHook(info[2], "attach program");
+  const std::string op = AttachOp(program, hook.kind, ifindex);
   const auto held = Duplicate(env, program->LiveFd(env, op), op);
   sys::LinkCreate attr{};
   attr.prog_fd = held->get();
   attr.target_ifindex = ifindex;
-  attr.attach_type = IsIngress(info[2], op) ? sys::kTcxIngress : sys::kTcxEgress;
+  attr.attach_type = hook.attach_type;
   const auto anchor = Place(attr, info[4], info[5], op);
   const auto netns = ToOptionalPath(info[3], op);
-  return {op, [held, anchor, attr, netns](auto& into) { return CreateTcx(netns, attr, into); }};
+  return {op, [held, anchor, attr, netns](auto& into) { return CreateLink(netns, attr, into); }};
 }
 
 // (program, ifindex, direction, netns | undefined, handle, priority, replace)
@@ -215,15 +230,16 @@ Napi::Value Later(const Napi::CallbackInfo& info) {
   return AttachLater(info.Env(), Read(info));
 }
 
-// (ifindex, direction, netns | undefined) -> [{programId, linkId}], in the order in which they run
-Napi::Value ListTcx(const Napi::CallbackInfo& info) {
+// (ifindex, hook, netns | undefined) -> [{programId, linkId}], in the order in which they run
+Napi::Value ListPrograms(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const uint32_t ifindex = ToU32(info[0], "list tcx programs", "ifindex");
-  const std::string op = "list tcx programs of ifindex " + std::to_string(ifindex);
+  const uint32_t ifindex = ToU32(info[0], "list programs", "ifindex");
+  const Hook hook = ToHook(info[1], "list programs");
+  const std::string op = std::string("list ") + hook.kind + " programs of ifindex " + std::to_string(ifindex);
   std::vector<uint32_t> programs(kMaxListed), links(kMaxListed);
   sys::ProgQuery attr{};
   attr.target_ifindex = ifindex;
-  attr.attach_type = IsIngress(info[1], op) ? sys::kTcxIngress : sys::kTcxEgress;
+  attr.attach_type = hook.attach_type;
   attr.count = kMaxListed;
   attr.prog_ids = reinterpret_cast<uintptr_t>(programs.data());
   attr.link_ids = reinterpret_cast<uintptr_t>(links.data());
@@ -257,12 +273,12 @@ Napi::Value InterfaceIndex(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void InitAttach(Napi::Env env, Napi::Object exports) {
-  exports.Set("attachTcx", Napi::Function::New(env, Now<ReadTcx>));
-  exports.Set("attachTcxAsync", Napi::Function::New(env, Later<ReadTcx>));
+  exports.Set("attachLink", Napi::Function::New(env, Now<ReadLink>));
+  exports.Set("attachLinkAsync", Napi::Function::New(env, Later<ReadLink>));
   exports.Set("attachClsact", Napi::Function::New(env, Now<ReadClsact>));
   exports.Set("attachClsactAsync", Napi::Function::New(env, Later<ReadClsact>));
   exports.Set("attachXdp", Napi::Function::New(env, Now<ReadXdp>));
   exports.Set("attachXdpAsync", Napi::Function::New(env, Later<ReadXdp>));
-  exports.Set("listTcx", Napi::Function::New(env, ListTcx));
+  exports.Set("listPrograms", Napi::Function::New(env, ListPrograms));
   exports.Set("interfaceIndex", Napi::Function::New(env, InterfaceIndex));
 }

@@ -33,6 +33,8 @@ class KernelLink : public Attachment {
     }
     if (raw.type == sys::kLinkTypeTcx)
       into.direction = raw.attach_type == sys::kTcxIngress ? "ingress" : "egress";
+    if (raw.type == sys::kLinkTypeNetkit)
+      into.end = raw.attach_type == sys::kNetkitPrimary ? "primary" : "peer";
     return {};
   }
 

@@ -89,6 +89,7 @@ Napi::Value LinkWrap::Info(const Napi::CallbackInfo& info) {
   out.Set("programId", state.program_id);
   out.Set("ifindex", state.ifindex);
   if (!state.direction.empty()) out.Set("direction", state.direction);
+  if (!state.end.empty()) out.Set("end", state.end);
   if (state.handle != 0) {
     out.Set("handle", state.handle);
     out.Set("priority", state.priority);

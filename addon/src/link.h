@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An attachment that somebody owns. Two kinds behind one interface: the kernel's own links (tcx, XDP) and
-// filters on a clsact qdisc, which the kernel does not own and which we therefore remove ourselves.
+// An attachment that somebody owns. Two kinds behind one interface: the kernel's own links (tcx, netkit, XDP)
+// and filters on a clsact qdisc, which the kernel does not own and which we therefore remove ourselves.
 #pragma once
 
 #include <napi.h>
@@ -13,11 +13,12 @@
 #include "fd.h"
 
 struct LinkState {
-  std::string kind;  // tcx, clsact, xdp, or libbpf's name for other types
+  std::string kind;  // tcx, netkit, clsact, xdp, or libbpf's name for other types
   uint32_t id = 0;   // 0: clsact filters have none
   uint32_t program_id = 0;
   uint32_t ifindex = 0;   // 0: detached, or the device is gone
   std::string direction;  // ingress, egress; empty for others
+  std::string end;        // netkit only: primary, peer
   uint32_t handle = 0;    // clsact only
   uint32_t priority = 0;  // clsact only
 };

@@ -16,6 +16,7 @@ namespace sys {
 constexpr uint32_t kTcxIngress = 46;
 constexpr uint32_t kTcxEgress = 47;
 constexpr uint32_t kNetkitPrimary = 54;
+constexpr uint32_t kNetkitPeer = 55;
 
 constexpr uint32_t kLinkTypeTcx = 11;
 constexpr uint32_t kLinkTypeNetkit = 13;

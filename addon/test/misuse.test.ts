@@ -3,6 +3,7 @@ import { closeSync, readdirSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  attachNetkit,
   attachTc,
   type BpfLink,
   BpfMap,
@@ -10,6 +11,7 @@ import {
   type BpfProgram,
   features,
   interfaceIndex,
+  listNetkit,
   listTcx,
   openObject,
   u32,
@@ -64,6 +66,9 @@ const rows: [name: string, action: () => unknown][] = [
   ['a map for a program', () => attachTc(anything(map), { ifindex: 1, direction: 'ingress' })],
   ['an object for a program', () => attachTc(anything({}), { ifindex: 1, direction: 'ingress' })],
   ['a direction that is none', () => attachTc(program, { ifindex: 1, direction: anything('up') })],
+  ['a direction of another hook', () => attachTc(program, { ifindex: 1, direction: anything('peer') })],
+  ['an end that is none', () => attachNetkit(program, { ifindex: 1, end: anything('ingress') })],
+  ['an end of no hook to list', () => listNetkit({ ifindex: 1, end: anything('both') })],
   ['a mode that is none', () => attachTc(program, { ifindex: 1, direction: 'ingress', mode: anything('x') })],
   ['an ifindex that is text', () => attachTc(program, { ifindex: anything('lo'), direction: 'ingress' })],
   ['an ifindex with a fraction', () => attachTc(program, { ifindex: 1.5, direction: 'ingress' })],
@@ -88,7 +93,7 @@ test('methods on objects that are not theirs are errors', () => {
     assert.throws(() => prototype.info?.call(receiver));
   }
   const impostor = Object.create(map.native);
-  failsWith('EINVAL', () => native.attachTcx(impostor, 1, 'ingress'));
+  failsWith('EINVAL', () => native.attachLink(impostor, 1, 'ingress'));
 });
 
 test('a getter among the options cannot close the inner map under its user', () => {
