@@ -140,7 +140,7 @@ export class Membership {
 
   #lost(error: Error): void {
     const { health, log } = this.#options;
-    if (health.lost(error)) log.warn({ err: error }, 'etcd is not reachable');
+    if (health.lost(error)) log.warn({ reason: error.message }, 'etcd is not reachable');
   }
 }
 

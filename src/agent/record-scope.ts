@@ -125,7 +125,7 @@ export class RecordScope<T> implements RecordHandlers<T> {
   readonly onError = (error: Error): void => {
     const { health, log, history } = this.#options;
     this.#before = history.revision;
-    if (health.lost(error)) log.warn({ err: error }, 'etcd is not reachable');
+    if (health.lost(error)) log.warn({ reason: error.message }, 'etcd is not reachable');
   };
 
   /** Nobody follows them any more. */

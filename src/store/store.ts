@@ -39,13 +39,15 @@ const RETRY_DELAY_MS = 100;
 const DEFAULT_TIMEOUT_MS = patience(3000);
 
 /**
- * A dead peer is noticed within 15 s even by an idle watch. Reconnecting is gRPC's business; it must not back off
- * for minutes, and not share its backoff with other clients of the process.
+ * A dead peer is noticed within 15 s even by an idle watch. Pings go with calls only: etcd allows them every 5 s while
+ * there is a call, and every two hours otherwise, and takes the connection away for the fourth one too many
+ * ("too many pings"). Reconnecting is gRPC's business; it must not back off for minutes, and not share its backoff
+ * with other clients of the process.
  */
 const CHANNEL_OPTIONS = {
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': patience(5_000),
-  'grpc.keepalive_permit_without_calls': 1,
+  'grpc.keepalive_permit_without_calls': 0,
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 1_000,
   'grpc.use_local_subchannel_pool': 1,
