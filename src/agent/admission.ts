@@ -10,7 +10,6 @@ import { PlaitError } from '../model/errors.js';
 import { listNetworks } from '../store/networks.js';
 import { listNodes } from '../store/nodes.js';
 import type { Store } from '../store/store.js';
-import type { Snapshot } from './snapshot.js';
 
 export class OtherCluster extends PlaitError {
   constructor(where: string, endpoints: number) {
@@ -31,8 +30,8 @@ export interface AdmissionOptions {
   readonly endpoints: () => number;
   /** etcd is away, or another cluster's. */
   readonly onRefused: (error: Error) => void;
-  /** What the last agent knew. */
-  readonly snapshot: Snapshot | undefined;
+  /** Ids of the nodes and networks that the last agent knew. */
+  readonly known: readonly string[] | undefined;
 }
 
 export class Admission {
@@ -69,12 +68,12 @@ export class Admission {
 
   /** Throws OtherCluster, or as the store does. What was right once is not asked again. */
   async check(): Promise<void> {
-    const { store, node, endpoints, snapshot } = this.#options;
+    const { store, node, endpoints, known } = this.#options;
     if (this.#isAdmitted) return;
-    if (endpoints() > 0 && snapshot !== undefined) {
+    if (endpoints() > 0 && known !== undefined) {
       const found = [...(await listNodes(store)), ...(await listNetworks(store))].map(({ id }) => id);
-      const known = new Set([node, ...[...snapshot.nodes, ...snapshot.networks].map(({ id }) => id)]);
-      const isOurs = found.length === 0 || found.some((id) => known.has(id));
+      const ours = new Set([node, ...known]);
+      const isOurs = found.length === 0 || found.some((id) => ours.has(id));
       if (!isOurs) throw new OtherCluster(store.where, endpoints());
     }
     this.#isAdmitted = true;

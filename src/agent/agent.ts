@@ -28,6 +28,7 @@ import { DropFeed } from './drop-feed.js';
 import { Endpoints } from './endpoints.js';
 import { makePrivateDirectory } from './files.js';
 import { Gate } from './gate.js';
+import { HeapTidy } from './heap-tidy.js';
 import { HostWatch } from './host-watch.js';
 import { loadIdentity } from './identity.js';
 import { Journal, type JournalEntry } from './journal.js';
@@ -81,9 +82,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const releasers = new Releasers();
   const { log } = options;
   try {
-    const host = await openHost(options, releasers);
-    const parts = assemble(options, host, releasers);
-    const departure = await begin(options, parts, releasers);
+    const { host, snapshot } = await openHost(options, releasers);
+    const parts = assemble(options, host, snapshot, releasers);
+    const departure = await begin(options, parts, snapshot, releasers);
     log.info({ node: host.self.id, socket: host.paths.socket }, 'the agent is up');
     const close = async (): Promise<void> => {
       await releasers.release(log);
@@ -102,11 +103,16 @@ interface Host {
   readonly self: Self;
   readonly node: Node;
   readonly journal: Journal;
-  readonly snapshot: Snapshot | undefined;
   readonly datapath: Datapath;
 }
 
-async function openHost(options: AgentOptions, releasers: Releasers): Promise<Host> {
+/** The snapshot stands apart: nobody keeps it, it may be megabytes. */
+interface Found {
+  readonly host: Host;
+  readonly snapshot: Snapshot | undefined;
+}
+
+async function openHost(options: AgentOptions, releasers: Releasers): Promise<Found> {
   const { log, etcd, port, xdp, name, version, root } = options;
   const paths = pathsFor(root);
   const vtep = vtepAddress(options.address);
@@ -129,7 +135,7 @@ async function openHost(options: AgentOptions, releasers: Releasers): Promise<Ho
   );
   const self = { id, name, vtep, version, root, port, etcd, startedAt: new Date() };
   const node = { id, name, vtep, version, labels: {}, createdAt };
-  return { paths, self, node, journal, snapshot, datapath };
+  return { host: { paths, self, node, journal, datapath }, snapshot };
 }
 
 /** The parts, connected and not yet moving. */
@@ -140,7 +146,12 @@ interface Parts extends Omit<AgentContext, 'ready'> {
   readonly admission: Admission;
 }
 
-function assemble({ log, etcd }: AgentOptions, host: Host, releasers: Releasers): Parts {
+function assemble(
+  { log, etcd }: AgentOptions,
+  host: Host,
+  snapshot: Snapshot | undefined,
+  releasers: Releasers,
+): Parts {
   const { self, node, journal, datapath, paths } = host;
   const view = new ClusterView();
   const store = new Store({ endpoints: etcd });
@@ -152,7 +163,7 @@ function assemble({ log, etcd }: AgentOptions, host: Host, releasers: Releasers)
   const sink = new DatapathSink(datapath, view, self.id);
   const snapshots = new SnapshotWriter(snapshotPath(paths), view, { log, notices });
   releasers.push('snapshot', () => snapshots.close());
-  const admission = admissionOf(host, store, health);
+  const admission = admissionOf(host, snapshot, store, health);
   releasers.push('admission', () => admission.close());
   const membership = new Membership({ store, health, node, admission, log, notices });
   const watch: ClusterWatch = new ClusterWatch({
@@ -162,7 +173,7 @@ function assemble({ log, etcd }: AgentOptions, host: Host, releasers: Releasers)
     log,
     node: self.id,
     admitted: admission.admitted,
-    revision: host.snapshot?.revision,
+    revision: snapshot?.revision,
     notices,
     onChange: () => reconciler.kick(),
     onRelist: () => reconciler.kickCompare(),
@@ -173,7 +184,12 @@ function assemble({ log, etcd }: AgentOptions, host: Host, releasers: Releasers)
     onNetworkGone: (network) => registration.networkGone(network),
   });
   releasers.push('watch', () => watch.close());
-  const onPass = () => snapshots.schedule(watch.revision ?? '0');
+  const tidy = new HeapTidy();
+  releasers.push('heap', () => tidy.close());
+  const onPass = () => {
+    tidy.busy();
+    snapshots.schedule(watch.revision ?? '0');
+  };
   const reconciler = new Reconciler({ view, desired, sink, log, onPass });
   releasers.push('reconciler', () => reconciler.close());
   const dns = new DnsServers({ view, log });
@@ -203,16 +219,21 @@ function assemble({ log, etcd }: AgentOptions, host: Host, releasers: Releasers)
   };
 }
 
-async function begin({ log }: AgentOptions, parts: Parts, releasers: Releasers): Promise<Departure> {
+async function begin(
+  { log }: AgentOptions,
+  parts: Parts,
+  snapshot: Snapshot | undefined,
+  releasers: Releasers,
+): Promise<Departure> {
   const { host, view, reconciler, datapath, endpoints, health, notices, locals, membership, admission } =
     parts;
   const startup: StartupParts = { ...parts, node: host.self.id, journal: host.journal };
   view.putNode(host.node);
   view.putAlive(host.node.id);
-  if (host.snapshot) loadView(startup, host.snapshot);
+  if (snapshot) loadView(startup, snapshot);
   const broken = await recoverLinks(startup);
   // Maps that are empty, as after an upgrade that changed them, have nothing to lose.
-  if (host.snapshot && datapath.tables.networks.size === 0) reconciler.kickOpen();
+  if (snapshot && datapath.tables.networks.size === 0) reconciler.kickOpen();
 
   void admission.start();
   const listed = followCluster(startup, reconciler);
@@ -290,12 +311,17 @@ function isAttachedTo(network: string, entry: JournalEntry): boolean {
   return entry.network === network && entry.phase === 'attached';
 }
 
-function admissionOf({ self, journal, snapshot }: Host, store: Store, health: StoreHealth): Admission {
+function admissionOf(
+  { self, journal }: Host,
+  snapshot: Snapshot | undefined,
+  store: Store,
+  health: StoreHealth,
+): Admission {
   return new Admission({
     store,
     node: self.id,
     endpoints: () => journal.values().filter(({ phase }) => phase === 'attached').length,
-    snapshot,
+    known: snapshot && [...snapshot.nodes, ...snapshot.networks].map(({ id }) => id),
     onRefused: (error) => health.lost(error),
   });
 }

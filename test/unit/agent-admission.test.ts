@@ -2,7 +2,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Admission, OtherCluster } from '../../src/agent/admission.js';
-import type { Snapshot } from '../../src/agent/snapshot.js';
 import { NETWORKS, NODES } from '../../src/store/keys.js';
 import type { Store } from '../../src/store/store.js';
 
@@ -10,12 +9,7 @@ const admission = suite('admission');
 const createdAt = '2026-11-22T14:00:00.000Z';
 const [self, peer, stranger] = ['a'.repeat(25), 'b'.repeat(25), 'c'.repeat(25)];
 const nodeOf = (id: string) => ({ id, name: id, vtep: '192.0.2.1', version: '1', labels: {}, createdAt });
-const snapshot: Snapshot = {
-  revision: '9',
-  nodes: [self, peer].map(nodeOf),
-  networks: [],
-  endpoints: [],
-};
+const snapshot = [self, peer];
 
 /** A store with these nodes and no network. */
 function storeOf(nodes: readonly string[]): Store {
@@ -31,7 +25,7 @@ function storeOf(nodes: readonly string[]): Store {
   return { list, where: 'http://test' } as unknown as Store;
 }
 
-const cases: [string, string[], number, Snapshot | undefined, boolean][] = [
+const cases: [string, string[], number, readonly string[] | undefined, boolean][] = [
   ['its own cluster', [self, peer, stranger], 1, snapshot, true],
   ['a cluster that lost this node and has another one', [peer], 1, snapshot, true],
   ['an empty etcd', [], 1, snapshot, true],
@@ -42,7 +36,7 @@ const cases: [string, string[], number, Snapshot | undefined, boolean][] = [
 
 for (const [what, nodes, endpoints, known, isOurs] of cases) {
   admission(`${what}: ${isOurs ? 'followed' : 'refused'}`, async () => {
-    const options = { node: self, endpoints: () => endpoints, snapshot: known, onRefused: () => undefined };
+    const options = { node: self, endpoints: () => endpoints, known, onRefused: () => undefined };
     const asked = new Admission({ ...options, store: storeOf(nodes) });
     const refusal = await asked.check().catch((error: unknown) => error);
     assert.is(refusal instanceof OtherCluster, !isOurs);
