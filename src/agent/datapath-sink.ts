@@ -6,12 +6,19 @@ import type { RowChanges } from '../model/rows.js';
 import type { ClusterView } from '../model/view.js';
 import type { RowSink } from './reconciler.js';
 
+/** What the sink needs of the datapath. */
+export interface SinkTarget extends Pick<Datapath, 'tables' | 'apply' | 'mend'> {
+  readonly flood: Pick<Datapath['flood'], 'verify' | 'replace'>;
+  readonly vteps: Pick<Datapath['vteps'], 'index' | 'routeNew' | 'addresses' | 'release'>;
+  readonly gateway: Pick<Datapath['gateway'], 'apply'>;
+}
+
 export class DatapathSink implements RowSink {
-  readonly #datapath: Datapath;
+  readonly #datapath: SinkTarget;
   readonly #view: ClusterView;
   readonly #node: string;
 
-  constructor(datapath: Datapath, view: ClusterView, node: string) {
+  constructor(datapath: SinkTarget, view: ClusterView, node: string) {
     this.#datapath = datapath;
     this.#view = view;
     this.#node = node;

@@ -19,7 +19,7 @@ import { type KernelFeatures, kernelFeatures } from './features.js';
 import { FloodLists } from './flood.js';
 import { type AttachMode, EndpointLinks, mendLink, PinnedLinks } from './links.js';
 import { type Loaded, loadOrAdopt, type MapSizes, type ProgramName } from './loader.js';
-import { lookupIn, type MapLookup, openTables, type Tables } from './maps.js';
+import { applyChanges, lookupIn, type MapLookup, openTables, type Tables } from './maps.js';
 import { optionsOf } from './options.js';
 import { Pins } from './pins.js';
 import type { Row } from './rows.js';
@@ -153,14 +153,7 @@ export class Datapath {
 
   /** Applies changes of all tables and flood lists. VTEPs that they name should have their routes before. */
   apply(changes: RowChanges): void {
-    const { tables } = this;
-    tables.networks.apply(changes.networks.upserts, changes.networks.deletes);
-    tables.endpoints.apply(changes.endpoints.upserts, changes.endpoints.deletes);
-    tables.neighbors.apply(changes.neighbors.upserts, changes.neighbors.deletes);
-    tables.senders.apply(changes.senders.upserts, changes.senders.deletes);
-    tables.fdb.apply(changes.fdb.upserts, changes.fdb.deletes);
-    tables.subnets.apply(changes.subnets.upserts, changes.subnets.deletes);
-    this.flood.apply(changes.flood.upserts, changes.flood.deletes);
+    applyChanges(this.tables, this.flood, changes);
   }
 
   /**

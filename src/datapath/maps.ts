@@ -1,6 +1,8 @@
 /* The object's maps as typed tables, and what is beside them on this node. */
 import { type BpfMap, type Codec, u32 } from 'libbpf-ts-bindings';
 import { PlaitError } from '../model/errors.js';
+import type { RowChanges } from '../model/rows.js';
+import type { FloodLists } from './flood.js';
 import { Generation } from './generation.js';
 import {
   endpointShape,
@@ -13,7 +15,7 @@ import {
   senderShape,
   subnetShape,
 } from './rows.js';
-import { Table } from './table.js';
+import { type RowMap, Table } from './table.js';
 import {
   type Endpoint,
   endpointCodec,
@@ -69,8 +71,17 @@ export function lookupIn(maps: ReadonlyMap<string, BpfMap>): MapLookup {
 export function openTables(map: MapLookup): Tables {
   const generation = new Generation(map('generation'));
   generation.raise();
-  const open = <K, V>(name: string, key: Codec<K>, value: Codec<V>, shape: RowShape<K, V>): Table<K, V> =>
-    new Table(name, REMEMBERED.has(name) ? generation.over(map(name)) : map(name), key, value, {
+  return tablesOver((name) => (REMEMBERED.has(name) ? generation.over(map(name)) : map(name)));
+}
+
+export function tablesOver(map: (name: keyof Tables) => RowMap): Tables {
+  const open = <K, V>(
+    name: keyof Tables,
+    key: Codec<K>,
+    value: Codec<V>,
+    shape: RowShape<K, V>,
+  ): Table<K, V> =>
+    new Table(name, map(name), key, value, {
       key: (row) => rowText(shape.key(row, NO_NAMES)),
       value: (row) => rowText(shape.value(row, NO_NAMES)),
     });
@@ -82,4 +93,15 @@ export function openTables(map: MapLookup): Tables {
     subnets: open('subnets', subnetKeyCodec, subnetCodec, subnetShape),
     senders: open('senders', senderKeyCodec, senderCodec, senderShape),
   };
+}
+
+/** What a row refers to is written before it: a frame that finds its MAC finds the rest too. */
+export function applyChanges(tables: Tables, flood: Pick<FloodLists, 'apply'>, changes: RowChanges): void {
+  tables.networks.apply(changes.networks.upserts, changes.networks.deletes);
+  tables.endpoints.apply(changes.endpoints.upserts, changes.endpoints.deletes);
+  tables.neighbors.apply(changes.neighbors.upserts, changes.neighbors.deletes);
+  tables.senders.apply(changes.senders.upserts, changes.senders.deletes);
+  tables.fdb.apply(changes.fdb.upserts, changes.fdb.deletes);
+  tables.subnets.apply(changes.subnets.upserts, changes.subnets.deletes);
+  flood.apply(changes.flood.upserts, changes.flood.deletes);
 }
