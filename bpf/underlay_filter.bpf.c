@@ -20,67 +20,69 @@ static __always_inline bool is_for_device(const struct ethhdr *eth)
 	return device && mac_equal(eth->h_dest, device->mac);
 }
 
-static __always_inline int filter_underlay4(const struct view *view, struct arrival *arrival)
+static __always_inline int filter_underlay4(const struct view *view, struct frame *frame, struct arrival *arrival)
 {
 	const struct iphdr *ip = view->data + sizeof(struct ethhdr);
-	int verdict = need(view, sizeof(struct ethhdr) + sizeof(*ip) + sizeof(struct udphdr), PASS);
+	int verdict = need(view, frame, sizeof(struct ethhdr) + sizeof(*ip) + sizeof(struct udphdr), PASS);
 
 	if (verdict)
 		return verdict;
 	if (!is_own_vxlan4(ip))
 		return PASS;
-	verdict = need(view, sizeof(struct ethhdr) + OVERHEAD4, -DROP_TRUNCATED);
+	verdict = need(view, frame, sizeof(struct ethhdr) + OVERHEAD4, -DROP_TRUNCATED);
 	if (verdict)
 		return verdict;
-	return check_outer4(ip, view->len - sizeof(struct ethhdr), false, arrival);
+	measure(view, frame, sizeof(struct ethhdr) + bpf_ntohs(ip->tot_len));
+	return check_outer4(ip, frame->len - sizeof(struct ethhdr), false, arrival);
 }
 
-static __always_inline int filter_underlay6(const struct view *view, struct arrival *arrival)
+static __always_inline int filter_underlay6(const struct view *view, struct frame *frame, struct arrival *arrival)
 {
 	const struct ipv6hdr *ip6 = view->data + sizeof(struct ethhdr);
-	int verdict = need(view, sizeof(struct ethhdr) + sizeof(*ip6) + sizeof(struct udphdr), PASS);
+	int verdict = need(view, frame, sizeof(struct ethhdr) + sizeof(*ip6) + sizeof(struct udphdr), PASS);
 
 	if (verdict)
 		return verdict;
 	if (!is_own_vxlan6(ip6))
 		return PASS;
-	verdict = need(view, sizeof(struct ethhdr) + OVERHEAD6, -DROP_TRUNCATED);
+	verdict = need(view, frame, sizeof(struct ethhdr) + OVERHEAD6, -DROP_TRUNCATED);
 	if (verdict)
 		return verdict;
-	return check_outer6(ip6, view->len - sizeof(struct ethhdr), false, arrival);
+	measure(view, frame, sizeof(struct ethhdr) + sizeof(*ip6) + bpf_ntohs(ip6->payload_len));
+	return check_outer6(ip6, frame->len - sizeof(struct ethhdr), false, arrival);
 }
 
 /*
  * PASS at the end of this function is where a published port is to be looked for: the packet is for this node and is
  * no VXLAN. A match would be rewritten in place and become XDP_TX (a backend elsewhere) in finish_xdp().
  */
-static __always_inline int read_frame(const struct view *view, struct arrival *arrival)
+static __always_inline int read_frame(const struct view *view, struct frame *frame, struct arrival *arrival)
 {
 	const struct ethhdr *eth = view->data;
-	int verdict = need(view, sizeof(*eth), PASS);
+	int verdict = need(view, frame, sizeof(*eth), PASS);
 
 	if (verdict)
 		return verdict;
 	if (!is_for_device(eth))
 		return PASS;
 	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		return filter_underlay4(view, arrival);
+		return filter_underlay4(view, frame, arrival);
 	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		return filter_underlay6(view, arrival);
+		return filter_underlay6(view, frame, arrival);
 	return PASS;
 }
 
 static __always_inline int handle(struct xdp_md *ctx, struct frame *frame)
 {
 	const struct view view = {
+		.ctx = ctx,
 		.data = (void *)(long)ctx->data,
 		.end = (void *)(long)ctx->data_end,
-		.len = frame->len,
 	};
 	struct arrival arrival = {};
 	int verdict;
 
-	verdict = read_frame(&view, &arrival);
+	verdict = read_frame(&view, frame, &arrival);
 	if (verdict)
 		return verdict;
 	verdict = check_inner(&arrival, frame->len);
@@ -95,7 +97,7 @@ static __always_inline int handle(struct xdp_md *ctx, struct frame *frame)
 SEC("xdp.frags")
 int underlay_filter(struct xdp_md *ctx)
 {
-	struct frame frame = { .hook = HOOK_UNDERLAY_FILTER, .slot = NO_SLOT, .len = bpf_xdp_get_buff_len(ctx) };
+	struct frame frame = { .hook = HOOK_UNDERLAY_FILTER, .slot = NO_SLOT };
 
 	return finish_xdp(ctx, &frame, handle(ctx, &frame));
 }

@@ -43,14 +43,23 @@ static __always_inline void count_drop(const struct frame *frame, __u32 reason)
 	}
 }
 
-/* True while this CPU's budget for the reason lasts. A second is 2^30 ns here, which needs no division. */
+/*
+ * True while this CPU's budget for the reason lasts. A second is 2^30 ns here, which needs no division. The coarse
+ * clock moves with the ticks: once the budget is used up it is asked once a tick, which takes half of a drop's cost in
+ * a flood away.
+ */
 static __always_inline bool may_sample(__u32 reason)
 {
 	struct sample_budget *budget = bpf_map_lookup_elem(&sample_budgets, &reason);
-	__u64 second = bpf_ktime_get_coarse_ns() >> 30;
+	__u64 tick = bpf_jiffies64();
+	__u64 second;
 
 	if (!budget)
 		return false;
+	if (budget->used >= drop_samples_per_second && budget->tick == tick)
+		return false;
+	budget->tick = tick;
+	second = bpf_ktime_get_coarse_ns() >> 30;
 	if (budget->second != second) {
 		budget->second = second;
 		budget->used = 0;

@@ -11,18 +11,30 @@
  * more than our headers there; where one did not, the frame passes, and tcx sees to it.
  */
 struct view {
+	struct xdp_md *ctx;
 	void *data;
 	void *end; /* of the first buffer */
-	__u32 len; /* bytes in all buffers */
 };
 
-/* `want` bytes, a constant, are there to be read? GO_ON. They are somewhere else? PASS. They do not exist? `missing`.
- */
-static __always_inline int need(const struct view *view, __u32 want, int missing)
+/* `want` bytes, a constant, are there to be read? GO_ON. They are in another buffer? PASS. They do not exist?
+ * `missing`. */
+static __always_inline int need(const struct view *view, struct frame *frame, __u32 want, int missing)
 {
 	if (view->data + want <= view->end)
 		return GO_ON;
-	return view->len < want ? missing : PASS;
+	frame->len = bpf_xdp_get_buff_len(view->ctx);
+	return frame->len < want ? missing : PASS;
+}
+
+/*
+ * Sets the length of the frame, whose IP header claims that it is `claimed` bytes. Asking for all buffers takes 12 ns:
+ * a frame whose first buffer ends just there has no others.
+ */
+static __always_inline void measure(const struct view *view, struct frame *frame, __u32 claimed)
+{
+	__u32 first = view->end - view->data;
+
+	frame->len = first == claimed ? first : bpf_xdp_get_buff_len(view->ctx);
 }
 
 /* As finish() for skbs: the only place that makes an action of a verdict, and that counts a drop. */

@@ -207,6 +207,7 @@ struct {
 struct sample_budget {
 	__u64 second;
 	__u64 used;
+	__u64 tick; /* jiffies when the clock was last asked */
 };
 
 struct {

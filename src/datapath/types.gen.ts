@@ -320,15 +320,17 @@ export const recentSenderCodec: Codec<RecentSender> = struct<RecentSender>(32, [
   ['sender', 28, senderCodec],
 ]);
 
-/** struct sample_budget, 16 bytes. */
+/** struct sample_budget, 24 bytes. */
 export interface SampleBudget {
   second: bigint;
   used: bigint;
+  tick: bigint;
 }
 
-export const sampleBudgetCodec: Codec<SampleBudget> = struct<SampleBudget>(16, [
+export const sampleBudgetCodec: Codec<SampleBudget> = struct<SampleBudget>(24, [
   ['second', 0, u64],
   ['used', 8, u64],
+  ['tick', 16, u64],
 ]);
 
 /** struct subnet_key, 20 bytes. */
