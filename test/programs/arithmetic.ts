@@ -1,7 +1,8 @@
 /*
  * From single runs to a figure. The clock of a test run may tick in steps of 10 ns and more, so that single runs are
- * multiples of that: a mean has finer steps. Interrupts and a busy machine only ever add: the mean is taken of the
- * middle half, which leaves out what was disturbed, and the median over many short rounds, which leaves out bad moments.
+ * multiples of that, and the true time is in their mean: a median, or the mean of the middle, would stick to the nearest
+ * tick. Interrupts only ever add, so the mean leaves out the slowest tenth, and nothing at the other end. The median
+ * over many short rounds leaves out bad moments of the machine.
  */
 import { median, percentile } from '../../src/bench/statistics.js';
 
@@ -13,13 +14,12 @@ export interface Figure {
   ratio: number;
 }
 
-/** The mean of the values between the first and the third quartile. */
-export function middleMean(values: readonly number[]): number {
+/** The mean of all but the highest tenth. */
+export function undisturbedMean(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
-  const cut = Math.floor(sorted.length / 4);
-  const middle = sorted.slice(cut, sorted.length - cut);
-  if (middle.length === 0) throw new Error('take a mean: there are no values');
-  return middle.reduce((sum, value) => sum + value, 0) / middle.length;
+  const kept = sorted.slice(0, Math.ceil(sorted.length * 0.9));
+  if (kept.length === 0) throw new Error('take a mean: there are no values');
+  return kept.reduce((sum, value) => sum + value, 0) / kept.length;
 }
 
 /** One round: a program's runs, and what the same runs take with nothing in them, ns. */

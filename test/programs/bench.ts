@@ -57,22 +57,22 @@ export interface TimedCase {
 
 export class Bench {
   readonly #datapath: TestDatapath;
+  /** The same in generation 0, in which nothing is remembered. */
+  readonly #forgetting: TestDatapath;
   readonly #beside: BpfObject;
   #namespace: { name: string; list: BpfMap } | undefined;
 
-  private constructor(datapath: TestDatapath, calibration: BpfObject) {
+  private constructor(datapath: TestDatapath, forgetting: TestDatapath, beside: BpfObject) {
     this.#datapath = datapath;
-    this.#beside = calibration;
+    this.#forgetting = forgetting;
+    this.#beside = beside;
   }
 
   static async load(): Promise<Bench> {
-    const datapath = await TestDatapath.load();
-    new Generation(datapath.map('generation')).raise(); // as the agent does: rows that were found are remembered
-    const calibration = openObject(OBJECT);
-    const bench = new Bench(datapath, calibration);
+    const bench = new Bench(await TestDatapath.load(), await TestDatapath.load(), openObject(OBJECT));
     try {
-      calibration.setRodata({ tunnel_vni: VNI, tunnel_from: ip(peer.ip4).readUInt32BE() });
-      await calibration.load();
+      bench.#beside.setRodata({ tunnel_vni: VNI, tunnel_from: ip(peer.ip4).readUInt32BE() });
+      await bench.#beside.load();
       bench.#fill();
       return bench;
     } catch (error) {
@@ -85,8 +85,7 @@ export class Bench {
     this.#namespace?.list.close();
     if (this.#namespace) execFileSync('ip', ['netns', 'del', this.#namespace.name]);
     this.#namespace = undefined;
-    this.#beside.close();
-    this.#datapath.close();
+    for (const loaded of [this.#beside, this.#forgetting, this.#datapath]) loaded.close();
   }
 
   /** By program. */
@@ -103,7 +102,7 @@ export class Bench {
 
   /** Runs it once, and throws unless verdict and counters are the case's. */
   verify(one: Case): void {
-    const { verdict, drops, events } = this.#datapath.run(one.program, one.frame, this.#options(one));
+    const { verdict, drops, events } = this.#of(one).run(one.program, one.frame, this.#options(one));
     const found: Expected = { verdict, drops, events };
     const { expected } = one;
     const wanted: Expected = { verdict: expected.verdict, drops: expected.drops, events: expected.events };
@@ -117,7 +116,7 @@ export class Bench {
   prepare(one: Case): TimedCase {
     const options = this.#options(one);
     const run = {
-      program: options.entry ?? this.#datapath.program(one.program),
+      program: options.entry ?? this.#of(one).program(one.program),
       input: this.#datapath.input(one.program, one.frame, options),
     };
     return { name: nameOf(one), run, base: this.#baseOf(one, options) };
@@ -147,7 +146,12 @@ export class Bench {
     return gso;
   }
 
+  #of(one: Case): TestDatapath {
+    return one.needs === 'forgetting' ? this.#forgetting : this.#datapath;
+  }
+
   #fill(): void {
+    new Generation(this.#datapath.map('generation')).raise(); // as the agent does
     const work = this.#beside.map('work');
     for (let i = 0; i < work.maxEntries / 2; i++) {
       const key = Buffer.alloc(work.keySize);

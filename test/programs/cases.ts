@@ -32,8 +32,11 @@ export interface Case {
   frame: Buffer;
   expected: Expected;
   gsoSize?: RunOptions['gsoSize'];
-  /** What it needs beyond the maps: a network with members to flood, or tunnel metadata. */
-  needs?: 'members' | 'tunnel';
+  /**
+   * What it needs beyond the maps: a network with members to flood, tunnel metadata, or programs that remember no rows,
+   * as all do after each write of the maps. The others find in their memory what their maps hold.
+   */
+  needs?: 'members' | 'tunnel' | 'forgetting';
 }
 
 /** Segments of an aggregate as TCP makes them for the overlay. */
@@ -92,6 +95,12 @@ type Row = Omit<Case, 'program'>;
 
 const fromContainer: Row[] = [
   { what: 'UDP 64 B to another node', frame: v4(alice, carol, datagram(64)), expected: SENT },
+  {
+    what: 'UDP 64 B to another node, nothing remembered',
+    frame: v4(alice, carol, datagram(64)),
+    needs: 'forgetting',
+    expected: SENT,
+  },
   { what: 'UDP 1400 B to another node', frame: v4(alice, carol, datagram(1400)), expected: SENT },
   { what: 'TCP 64 B to another node', frame: v4(alice, carol, segment(64), Protocol.tcp), expected: SENT },
   {
@@ -159,6 +168,12 @@ const fromContainer: Row[] = [
 
 const fromUnderlay: Row[] = [
   { what: 'UDP 64 B', frame: over4(inward), expected: RECEIVED },
+  {
+    what: 'UDP 64 B, nothing remembered',
+    frame: over4(inward),
+    needs: 'forgetting',
+    expected: RECEIVED,
+  },
   { what: 'UDP 1400 B', frame: over4(v4(carol, alice, datagram(1400))), expected: RECEIVED },
   {
     what: 'TCP, a full segment',
@@ -224,10 +239,10 @@ const fromVxlan: Row[] = [
 const filtered = (reason: string): Expected => ({ verdict: 'drop', drops: [reason], events: ['FILTERED'] });
 
 /** What it drops is what from_underlay drops, and what it passes is what it does not. */
-const underlayFilter: Row[] = fromUnderlay.map(({ what, frame, expected: { verdict, drops } }) => {
+const underlayFilter: Row[] = fromUnderlay.map(({ expected: { verdict, drops }, what, ...rest }) => {
   const [reason] = drops;
-  if (reason) return { what, frame, expected: filtered(reason) };
-  return { what: verdict === 'redirect' ? `${what}, passed on` : what, frame, expected: passed };
+  if (reason) return { ...rest, what, expected: filtered(reason) };
+  return { ...rest, what: verdict === 'redirect' ? `${what}, passed on` : what, expected: passed };
 });
 
 const of = (program: Program, rows: readonly Row[]): Case[] => rows.map((row) => ({ program, ...row }));

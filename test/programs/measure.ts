@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { type Figure, figureOf, middleMean, type Round } from './arithmetic.js';
+import { type Figure, figureOf, type Round, undisturbedMean } from './arithmetic.js';
 import type { Timed, TimedCase } from './bench.js';
 
 export interface MeasureOptions {
@@ -47,7 +47,7 @@ function time({ run, base }: TimedCase, samples: number): Round {
     runMany(base, portion, times.base);
     runMany(run, portion, times.run);
   }
-  return { run: middleMean(times.run), base: middleMean(times.base) };
+  return { run: undisturbedMean(times.run), base: undisturbedMean(times.base) };
 }
 
 function runMany({ program, input }: Timed, count: number, into: number[]): void {
