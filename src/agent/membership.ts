@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { PlaitError } from '../model/errors.js';
 import type { Node } from '../model/records.js';
 import { type KeptAlive, keepAlive } from '../store/alive.js';
-import { listNodes, registerNode } from '../store/nodes.js';
+import { getNode, registerNode } from '../store/nodes.js';
 import type { Store } from '../store/store.js';
 import type { Admission } from './admission.js';
 import type { StoreHealth } from './store-health.js';
@@ -103,7 +103,7 @@ export class Membership {
   async #write(): Promise<void> {
     const { store, health, node, notices, log, admission } = this.#options;
     await admission.check();
-    const known = (await listNodes(store)).find(({ id }) => id === node.id);
+    const known = await getNode(store, node.id);
     const record = known && { ...known, name: node.name, vtep: node.vtep, version: node.version };
     await registerNode(store, record ?? node);
     this.#isRegistered = true;

@@ -45,6 +45,8 @@ export class Reconciler {
   #pending: Promise<void> | undefined;
   #running: Promise<void> = Promise.resolve();
   #liveKey = '';
+  /** `desired.vtepsVersion` as of the last pass that gave the sink its VTEPs; -1 when they must be given again. */
+  #vteps = -1;
   #settling: Promise<void> = Promise.resolve();
   /** Last failure; passes are tried again on the next change and on the slow timer. */
   failure: Error | undefined;
@@ -123,7 +125,9 @@ export class Reconciler {
 
   async #pass(): Promise<void> {
     const { desired, onPass } = this.#options;
-    desired.update(this.#options.view.takeDirty());
+    const dirty = this.#options.view.takeDirty();
+    if (dirty.nodes.size > 0) this.#vteps = -1;
+    desired.update(dirty);
     if (!this.#open || this.#closed) return;
     const compare = this.#compare;
     this.#compare = false;
@@ -154,7 +158,10 @@ export class Reconciler {
   async #write(compare: boolean): Promise<void> {
     const { desired, sink, log } = this.#options;
     const changes = desired.takeChanges();
-    await sink.addVteps(desired.vteps().keys());
+    // As many as the cluster has nodes: looked at when they may have changed, lest every pass grows with the cluster.
+    const version = desired.vtepsVersion;
+    const hasVteps = !compare && this.#vteps === version;
+    if (!hasVteps) await sink.addVteps(desired.vteps().keys());
     if (compare) {
       const differed = sink.replace(desired.all());
       const detached = await sink.mend();
@@ -162,7 +169,9 @@ export class Reconciler {
         log.info({ rows: differed, links: detached }, 'full compare mended the datapath');
       }
     } else sink.apply(changes);
+    if (hasVteps) return;
     sink.keepVteps(desired.vteps().keys());
+    this.#vteps = version;
   }
 
   async #settleLiveNetworks(compare: boolean): Promise<void> {

@@ -127,6 +127,12 @@ export class DesiredRows {
     return this.#flood.vteps();
   }
 
+  /** Another number whenever `vteps` has changed. */
+  get vtepsVersion(): number {
+    this.#settle();
+    return this.#flood.vtepsVersion;
+  }
+
   /** Ids of the networks that have rows here. */
   liveNetworks(): ReadonlySet<string> {
     this.#settle();

@@ -28,6 +28,7 @@ export class Flood {
   readonly #vteps = new Map<string, Vtep>();
   readonly #networks = new Map<number, Members>();
   #dirty = new Set<number>();
+  #vtepsVersion = 0;
 
   constructor(readonly vtepIndex: (address: string) => number) {}
 
@@ -71,7 +72,14 @@ export class Flood {
       this.#dirty.add(vni);
       this.#dropIfEmpty(vni);
     }
-    if (vtep.endpoints === 0) this.#vteps.delete(vtep.address);
+    if (vtep.endpoints > 0) return;
+    this.#vteps.delete(vtep.address);
+    this.#vtepsVersion += 1;
+  }
+
+  /** Counts the changes of `vteps`. */
+  get vtepsVersion(): number {
+    return this.#vtepsVersion;
   }
 
   /** Remote VTEPs that some live network needs, and their indexes. */
@@ -97,6 +105,7 @@ export class Flood {
   #newVtep(address: string): Vtep {
     const vtep = { address, index: this.vtepIndex(address), addr: toAddr(parseIp(address)), endpoints: 0 };
     this.#vteps.set(address, vtep);
+    this.#vtepsVersion += 1;
     return vtep;
   }
 

@@ -14,6 +14,12 @@ export async function listNodes(store: Store): Promise<Node[]> {
   return parseAll(entries, parseNode).records;
 }
 
+/** The record, if there is one that can be read. */
+export async function getNode(store: Store, id: string): Promise<Node | undefined> {
+  const entry = await store.get(nodeKey(id));
+  return parseAll(entry === undefined ? [] : [entry], parseNode).records[0];
+}
+
 /** Ids of the nodes whose lease lives. */
 export async function listAlive(store: Store): Promise<Set<string>> {
   const { entries } = await store.list(ALIVE, { keysOnly: true });

@@ -107,6 +107,29 @@ test('a changed endpoint costs its own rows, and gateways are left alone', async
   await reconciler.close();
 });
 
+test('VTEPs are looked at when a node or a use of one came or went, and in a full compare', async () => {
+  const looked: string[][] = [];
+  const { view, desired, reconciler } = setUp({
+    addVteps: async (addresses) => void looked.push([...addresses]),
+  });
+  const looksAfter = async (change: () => void): Promise<string[][]> => {
+    looked.length = 0;
+    change();
+    await reconciler.flush();
+    return [...looked];
+  };
+  const there = '192.0.2.2';
+  desired.attach(endpoint(2, self).id, { ifindex: 7, slot: 0 });
+  await reconciler.open();
+  assert.equal(await looksAfter(() => view.putEndpoint(endpoint(3, other))), [[there]], 'first use');
+  assert.equal(await looksAfter(() => view.putEndpoint(endpoint(4, other))), [], 'one more use');
+  assert.equal(await looksAfter(() => view.deleteEndpoint(endpoint(3, other).id)), [], 'one use less');
+  assert.equal(await looksAfter(() => view.deleteEndpoint(endpoint(4, other).id)), [[]], 'last use');
+  assert.equal(await looksAfter(() => view.deleteNode(other)), [[]], 'a node that went');
+  assert.equal(await looksAfter(() => void reconciler.compare()), [[]], 'a full compare');
+  await reconciler.close();
+});
+
 test('changes that come together are one pass', async () => {
   const { told, view, desired, reconciler } = setUp();
   desired.attach(endpoint(2, self).id, { ifindex: 7, slot: 0 });
