@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * tcx ingress of a container's host end: everything the container sends. Guards the source, answers ARP and
- * neighbour discovery, and forwards by destination MAC. Nothing passes to the host's stack but through plait0.
+ * tcx ingress of a container's host end, or transmission of its netkit (lib/transmit.h): everything the container
+ * sends. Guards the source, answers ARP and neighbour discovery, and forwards by destination MAC. Nothing passes to the
+ * host's stack but through plait0.
  */
 #include "lib/deliver.h"
 #include "lib/encap.h"
@@ -90,8 +91,10 @@ static __always_inline int handle(struct __sk_buff *skb, struct frame *frame)
 		return -DROP_UNKNOWN_ENDPOINT;
 	frame->vni = endpoint->vni;
 	frame->slot = endpoint->slot;
-	if (skb->vlan_present)
+	if (skb->vlan_present || is_vlan(skb->protocol))
 		return -DROP_VLAN;
+	if (is_transmitting(skb) && !trust_protocol(skb))
+		return -DROP_ENCAP_FAILED;
 	data = (void *)(long)skb->data;
 	if ((void *)(data + 1) > (void *)(long)skb->data_end)
 		return -DROP_TRUNCATED;

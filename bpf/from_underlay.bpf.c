@@ -7,6 +7,7 @@
 #include "lib/deliver.h"
 #include "lib/flood.h"
 #include "lib/receive.h"
+#include "lib/transmit.h"
 #include "lib/underlay.h"
 
 static __always_inline int read_packet(struct __sk_buff *skb, struct arrival *arrival)
@@ -50,6 +51,9 @@ static __always_inline int handle(struct __sk_buff *skb, struct frame *frame)
 	verdict = decapsulate(skb, &arrival, ecn);
 	if (verdict)
 		return verdict;
+	/* What is not IP still has the outer packet's. */
+	if (skb->protocol != arrival.inner.h_proto && !reread_protocol(skb))
+		return -DROP_DECAP_FAILED;
 	count_rx(&vtep_counters, sender->vtep, skb->len);
 	count_event(EVENT_REMOTE_RECEIVED, skb->len);
 	if (!to.ifindex)

@@ -9,6 +9,7 @@
 #include <linux/pkt_cls.h>
 
 #include "drops.h"
+#include "transmit.h"
 
 static __always_inline void drop(struct __sk_buff *skb, const struct frame *frame, __u32 reason)
 {
@@ -28,7 +29,7 @@ static __always_inline int finish(struct __sk_buff *skb, const struct frame *fra
 	if (verdict == PASS)
 		return TC_ACT_UNSPEC;
 	if (verdict == DONE)
-		return TC_ACT_SHOT; /* tcx knows no TC_ACT_STOLEN */
+		return discard(skb); /* tcx knows no TC_ACT_STOLEN */
 	if (verdict == ANSWERED) {
 		drop(skb, frame, DROP_TOO_BIG_ANSWERED);
 		return bpf_redirect(skb->ifindex, 0);
@@ -36,7 +37,7 @@ static __always_inline int finish(struct __sk_buff *skb, const struct frame *fra
 	if (verdict >= 0)
 		return verdict;
 	drop(skb, frame, -verdict);
-	return TC_ACT_SHOT;
+	return discard(skb);
 }
 
 #endif

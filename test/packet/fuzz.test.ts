@@ -225,6 +225,19 @@ for (const [program, frames] of [
   });
 }
 
+test(`from_container judges each of ${TIMES} alike behind a reception and inside a transmission`, () => {
+  const random = generator(SEED);
+  for (let i = 0; i < TIMES; i++) {
+    const frame = spoil(fromAlice[random(fromAlice.length)] as Buffer, random);
+    const received = tryRun('from_container', frame, 0);
+    if (!received) continue;
+    const { verdict, drops, events } = datapath.run('from_container', frame, { transmitting: true });
+    const what = `seed ${SEED}: ${frame.toString('hex')}`;
+    assert.equal([drops, events], [received.drops, received.events], what);
+    assert.is(verdict, 'redirect', what);
+  }
+});
+
 test(`underlay_filter drops nothing of ${TIMES} that from_underlay would not drop for the same reason`, () => {
   const random = generator(SEED);
   let [passed, filtered] = [0, 0];

@@ -56,6 +56,8 @@ export interface RunOptions {
   gsoSize?: number;
   ifindex?: number;
   mark?: number;
+  /** Inside a netkit's transmission, instead of behind a reception. */
+  transmitting?: boolean;
   netns?: string;
   /** A program that goes on to the one that is named. */
   entry?: BpfProgram;
@@ -125,12 +127,14 @@ export class TestDatapath {
 
   /** What a test run of the program takes. */
   input(program: Program, data: Uint8Array, options: RunOptions = {}): TestRunOptions {
-    const { gsoSize = 0, ifindex = alice.ifindex, mark = 0, netns } = options;
+    const { gsoSize = 0, ifindex = alice.ifindex, mark = 0, transmitting = false, netns } = options;
+    const ingressIfindex = transmitting ? 0 : ifindex;
+    const gsoSegs = gsoSize && Math.ceil(data.length / gsoSize);
     return {
       data,
       ctx: isXdp(program)
         ? xdpContext({ dataEnd: data.length, ingressIfindex: ifindex })
-        : skbContext({ ifindex, mark, gsoSize, gsoSegs: gsoSize && Math.ceil(data.length / gsoSize) }),
+        : skbContext({ ifindex, ingressIfindex, mark, gsoSize, gsoSegs }),
       ...(netns && { netns }),
     };
   }
