@@ -17,6 +17,7 @@ import { StoreUnavailable } from '../model/errors.js';
 import { type Paths, pathsFor } from '../model/paths.js';
 import type { Node } from '../model/records.js';
 import { ClusterView } from '../model/view.js';
+import { chooseLinks, type LinkChoice, type LinkMode } from '../net/netkit.js';
 import { Store } from '../store/store.js';
 import { Admission } from './admission.js';
 import { ClusterWatch } from './cluster-watch.js';
@@ -65,6 +66,8 @@ export interface AgentOptions {
   readonly port: number;
   /** How underlay_filter runs. */
   readonly xdp: XdpOption;
+  /** What new containers' devices are. */
+  readonly link: LinkMode;
   readonly version: string;
   readonly log: Logger;
 }
@@ -104,6 +107,7 @@ interface Host {
   readonly node: Node;
   readonly journal: Journal;
   readonly datapath: Datapath;
+  readonly links: LinkChoice;
 }
 
 /** The snapshot stands apart: nobody keeps it, it may be megabytes. */
@@ -122,6 +126,7 @@ async function openHost(options: AgentOptions, releasers: Releasers): Promise<Fo
   const { id, createdAt } = await loadIdentity(paths.state, options.name);
   const journal = await Journal.open(join(paths.state, 'journal'), log);
   const snapshot = await loadSnapshot(snapshotPath(paths), log);
+  const links = await chooseLinks(options.link);
   const datapath = await Datapath.open({ bpf: paths.bpf, state: paths.state, address: vtep, port, xdp });
   releasers.push('datapath', () => datapath.close());
   log.info(
@@ -130,12 +135,13 @@ async function openHost(options: AgentOptions, releasers: Releasers): Promise<Fo
       ...datapath.features.paths,
       ...datapath.underlay,
       xdp: datapath.filter.state,
+      links,
     },
     'datapath is in place',
   );
   const self = { id, name, vtep, version, root, port, etcd, startedAt: new Date() };
   const node = { id, name, vtep, version, labels: {}, createdAt };
-  return { host: { paths, self, node, journal, datapath }, snapshot };
+  return { host: { paths, self, node, journal, datapath, links }, snapshot };
 }
 
 /** The parts, connected and not yet moving. */
@@ -152,7 +158,7 @@ function assemble(
   snapshot: Snapshot | undefined,
   releasers: Releasers,
 ): Parts {
-  const { self, node, journal, datapath, paths } = host;
+  const { self, node, journal, datapath, paths, links } = host;
   const view = new ClusterView();
   const store = new Store({ endpoints: etcd });
   releasers.push('etcd client', () => store.close());
@@ -196,7 +202,15 @@ function assemble(
   releasers.push('names', () => dns.close());
   const connector = new Connector({ view, desired, reconciler, datapath, dns, locals, log });
   const cluster = { node: self.id, store, view, watch, health };
-  const endpoints = new Endpoints({ ...cluster, reconciler, connector, journal, locals, log });
+  const endpoints = new Endpoints({
+    ...cluster,
+    reconciler,
+    connector,
+    journal,
+    locals,
+    log,
+    link: links.kind,
+  });
   releasers.push('endpoints', () => endpoints.close());
   const registration = new Registration({ store, view, locals, endpoints, reconciler, notices, log });
   releasers.push('registration', () => registration.close());
@@ -209,6 +223,7 @@ function assemble(
     reconciler,
     sink,
     datapath,
+    links,
     locals,
     endpoints,
     dropFeed,

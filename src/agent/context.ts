@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Datapath } from '../datapath/datapath.js';
 import type { DesiredRows } from '../model/desired.js';
 import type { ClusterView } from '../model/view.js';
+import type { LinkChoice } from '../net/netkit.js';
 import type { Store } from '../store/store.js';
 import type { ClusterWatch } from './cluster-watch.js';
 import type { DatapathSink } from './datapath-sink.js';
@@ -34,6 +35,7 @@ export interface AgentContext {
   readonly reconciler: Reconciler;
   readonly sink: DatapathSink;
   readonly datapath: Datapath;
+  readonly links: LinkChoice;
   readonly locals: Locals;
   readonly endpoints: Endpoints;
   readonly dropFeed: DropFeed;

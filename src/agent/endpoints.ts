@@ -19,6 +19,7 @@ import { NotFound, PlaitError, StoreRefused, StoreUnavailable } from '../model/e
 import { type Endpoint, type Network, randomId } from '../model/records.js';
 import type { ClusterView } from '../model/view.js';
 import { resolveNamespace } from '../net/namespaces.js';
+import type { LinkKind } from '../net/netkit.js';
 import { createVeth, hostIfname } from '../net/veth.js';
 import { createEndpoint, deleteEndpoint, getEndpoint } from '../store/endpoints.js';
 import type { Store } from '../store/store.js';
@@ -45,6 +46,8 @@ export interface EndpointsOptions {
   readonly locals: Locals;
   readonly health: StoreHealth;
   readonly log: Logger;
+  /** What a new container's pair of devices is. */
+  readonly link: LinkKind;
 }
 
 export interface Changed {
@@ -203,7 +206,10 @@ export class Endpoints {
       choice.replace(endpoint.addresses);
       if (made !== undefined) await this.#options.connector.disconnect(made);
       made = { ...start, endpoint };
-      const ifindex = await createVeth(interfaceSpec(made, endpoint, network));
+      const ifindex = await createVeth({
+        ...interfaceSpec(made, endpoint, network),
+        kind: this.#options.link,
+      });
       clock.done('interface');
       await this.#options.connector.connect(made, endpoint, network, ifindex);
       clock.done('rows');

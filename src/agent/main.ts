@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import pino, { type Logger } from 'pino';
 import type { XdpOption } from '../datapath/xdp-choice.js';
 import { defaultAddress } from '../net/default-address.js';
+import type { LinkMode } from '../net/netkit.js';
 import { run } from '../net/run.js';
 import { startAgent } from './agent.js';
 import { textLines } from './log-text.js';
@@ -15,6 +16,7 @@ export interface AgentProcessOptions {
   readonly etcd: readonly string[];
   readonly port: number;
   readonly xdp: XdpOption;
+  readonly link: LinkMode;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'json' | 'text';
 }
@@ -30,6 +32,7 @@ export async function runAgent(options: AgentProcessOptions): Promise<void> {
     etcd: options.etcd,
     port: options.port,
     xdp: options.xdp,
+    link: options.link,
     version: packageVersion(),
     log,
   });

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { LinkMode } from '../net/netkit.js';
 import { collectList, wholeNumber } from './options.js';
 
 export interface AgentFlags {
@@ -8,6 +9,7 @@ export interface AgentFlags {
   readonly etcd?: readonly string[];
   readonly port: number;
   readonly xdp: 'auto' | 'native' | 'generic' | 'off';
+  readonly link: LinkMode;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'json' | 'text';
 }
@@ -29,6 +31,7 @@ export function addAgent(program: Command): void {
     .addOption(etcdOption())
     .addOption(portOption().default(4789))
     .addOption(xdpOption().default('auto'))
+    .addOption(linkOption().default('auto'))
     .addOption(levelOption().default('info'))
     .addOption(
       new Option('--log-format <format>').choices(['json', 'text']).default('json').env('PLAIT_LOG_FORMAT'),
@@ -66,6 +69,11 @@ export function xdpOption(): Option {
   return new Option('--xdp <mode>', description)
     .choices(['auto', 'native', 'generic', 'off'])
     .env('PLAIT_XDP');
+}
+
+export function linkOption(): Option {
+  const description = 'devices of new endpoints; auto: netkit where kernel and `ip` have it';
+  return new Option('--link <kind>', description).choices(['auto', 'veth', 'netkit']).env('PLAIT_LINK');
 }
 
 export function levelOption(): Option {

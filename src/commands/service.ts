@@ -1,5 +1,13 @@
 import type { Command } from 'commander';
-import { addressOption, etcdOption, levelOption, nameOption, portOption, xdpOption } from './agent.js';
+import {
+  addressOption,
+  etcdOption,
+  levelOption,
+  linkOption,
+  nameOption,
+  portOption,
+  xdpOption,
+} from './agent.js';
 
 export interface ServiceFlags {
   readonly name?: string;
@@ -7,6 +15,7 @@ export interface ServiceFlags {
   readonly etcd?: readonly string[];
   readonly port?: number;
   readonly xdp?: string;
+  readonly link?: string;
   readonly logLevel?: string;
 }
 
@@ -30,6 +39,7 @@ export function addService(program: Command): void {
     .addOption(etcdOption())
     .addOption(portOption())
     .addOption(xdpOption())
+    .addOption(linkOption())
     .addOption(levelOption())
     .addHelpText('after', help)
     .action(async (flags: ServiceFlags, command: Command) =>

@@ -8,12 +8,14 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  attachNetkitAsync,
   attachTcAsync,
   attachXdpAsync,
   BpfError,
   BpfLink,
   type BpfProgram,
   features,
+  interfaceIndex,
 } from 'libbpf-ts-bindings';
 import { PlaitError } from '../model/errors.js';
 import { isBpffs } from '../net/bpffs.js';
@@ -67,7 +69,7 @@ export class PinnedLinks {
     if (link) {
       try {
         const info = link.info();
-        if (info.ifindex === ifindex) {
+        if (deviceOf(name, link) === ifindex) {
           if (info.programId === program.id) return false;
           link.update(program);
           return true;
@@ -80,7 +82,7 @@ export class PinnedLinks {
     const attached =
       program.type === 'xdp'
         ? await attachXdpAsync(program, { ifindex, mode: xdp })
-        : await attachTo(program, ifindex, this.#mode);
+        : await attachTo(program, name, ifindex, this.#mode);
     try {
       attached.pin(this.#pins.link(name));
       return true;
@@ -123,8 +125,7 @@ export class PinnedLinks {
   find(name: string): PinnedLink {
     const link = this.#open(name);
     try {
-      const info = link?.info();
-      return { name, ifindex: info?.ifindex ?? 0, programId: info?.programId ?? 0 };
+      return { name, ifindex: link ? deviceOf(name, link) : 0, programId: link?.info().programId ?? 0 };
     } finally {
       link?.close();
     }
@@ -214,14 +215,43 @@ const RETRY_MS = 5;
 const RETRIES = 100;
 
 /** EEXIST: a link of this program that was released a moment ago is not gone yet. */
-async function attachTo(program: BpfProgram, ifindex: number, mode: AttachMode): Promise<BpfLink> {
+async function attachTo(
+  program: BpfProgram,
+  name: string,
+  ifindex: number,
+  mode: AttachMode,
+): Promise<BpfLink> {
   for (let left = RETRIES; ; left--) {
     try {
-      return await attachFirst(program, ifindex, mode);
+      const netkit = isHostEnd(name) ? await attachToNetkit(program, ifindex) : undefined;
+      return netkit ?? (await attachFirst(program, ifindex, mode));
     } catch (error) {
       if (!(error instanceof BpfError) || error.code !== 'EEXIST' || left === 0) throw error;
     }
     await sleep(RETRY_MS);
+  }
+}
+
+/** Undefined when the device is no netkit (ENXIO): what a host end is, only the kernel knows for certain. */
+async function attachToNetkit(program: BpfProgram, ifindex: number): Promise<BpfLink | undefined> {
+  if (!features.netkit()) return undefined;
+  try {
+    return await attachNetkitAsync(program, { ifindex, end: 'peer', position: 'first' });
+  } catch (error) {
+    if (error instanceof BpfError && error.code === 'ENXIO') return undefined;
+    throw error;
+  }
+}
+
+/** The device here of a link. That of a netkit names the end inside, whose host end the link is called after. */
+function deviceOf(name: string, link: BpfLink): number {
+  const { type, ifindex } = link.info();
+  if (type !== 'netkit' || ifindex === 0) return ifindex;
+  try {
+    return interfaceIndex(name);
+  } catch (error) {
+    if (isGone(error)) return 0;
+    throw error;
   }
 }
 

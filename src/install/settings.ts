@@ -39,6 +39,11 @@ export const SETTINGS: readonly Setting[] = [
     example: 'auto',
   },
   {
+    variable: 'PLAIT_LINK',
+    comment: 'Devices of new endpoints: auto, veth or netkit.',
+    example: 'auto',
+  },
+  {
     variable: 'PLAIT_LOG_LEVEL',
     comment: 'trace, debug, info, warn or error.',
     example: 'info',

@@ -282,6 +282,8 @@ export interface StatusAnswer {
       otherFamily: 'one step' | 'two steps';
     };
   };
+  /** What new endpoints' devices are, and why. */
+  links: { kind: 'veth' | 'netkit'; reason: string };
   underlay: { device: string; mtu: number; port: number };
   /** underlay_filter on that device: what was asked for, how it runs (null: not at all), and why it does not. */
   xdp: {

@@ -1,17 +1,20 @@
 /*
- * A container's interface: a veth pair whose host end stays here and whose other end is created in the container's
- * namespace under its final name, so that a name that is taken there fails before anything exists.
+ * A container's interface: a veth or netkit pair whose host end stays here and whose other end is created in the
+ * container's namespace under its final name, so that a name that is taken there fails before anything exists.
  *
  * Removing the host end removes everything: the other end, its addresses and its routes.
  */
 import { createHash } from 'node:crypto';
-import { interfaceIndex } from 'libbpf-ts-bindings';
+import { features, interfaceIndex } from 'libbpf-ts-bindings';
 import { PlaitError } from '../model/errors.js';
 import { HEADROOM_BRIDGE } from './devices.js';
 import { batchWord, ipBatch, ipQuery, type Link, type RouteInfo } from './ip.js';
+import { type LinkKind, NETKIT } from './netkit.js';
 import { CommandFailed, run } from './run.js';
 
 export interface VethSpec {
+  /** veth when left out. */
+  readonly kind?: LinkKind | undefined;
   /** See `hostIfname`. */
   readonly hostIfname: string;
   /** Name inside the namespace. */
@@ -49,7 +52,8 @@ export function hostIfname(endpointId: string): string {
 
 /**
  * Creates the interface whole, or nothing. Returns the host end's ifindex. The host end is up, but it is a port of a
- * bridge that is down: what the container sends goes nowhere until a program is attached.
+ * bridge that is down, and a netkit's other end is mute by itself: what the container sends goes nowhere until a
+ * program is attached.
  */
 export async function createVeth(spec: VethSpec): Promise<number> {
   const inside = await settleBoth(createPair(spec), lookInside(spec.netns), spec.hostIfname);
@@ -83,8 +87,10 @@ export async function deleteVeths(ifnames: readonly string[]): Promise<void> {
 
 /** The host ends that exist here, whoever left them. */
 export async function listVeths(): Promise<HostEnd[]> {
-  const links = await ipQuery<Link>(['link', 'show', 'type', 'veth'], { doing: 'list host ends' });
-  return links
+  const kinds: LinkKind[] = features.netkit() ? ['veth', 'netkit'] : ['veth'];
+  const list = (kind: LinkKind) => ipQuery<Link>(['link', 'show', 'type', kind], { doing: 'list host ends' });
+  return (await Promise.all(kinds.map(list)))
+    .flat()
     .filter((link) => HOST_IFNAME.test(link.ifname))
     .map((link) => ({ ifname: link.ifname, ifindex: link.ifindex }));
 }
@@ -99,12 +105,13 @@ async function settleBoth<T>(pair: Promise<void>, other: Promise<T>, ifname: str
 }
 
 async function createPair(spec: VethSpec): Promise<void> {
-  const { hostIfname: host, ifname, netns, mac, mtu } = spec;
-  const peer = `peer name ${batchWord(ifname)} address ${mac} mtu ${mtu} netns ${batchWord(netns)}`;
+  const { kind, hostIfname: host, ifname, netns, mac, mtu } = spec;
+  const type = kind === 'netkit' ? NETKIT : 'type veth peer';
+  const peer = `name ${batchWord(ifname)} address ${mac} mtu ${mtu} netns ${batchWord(netns)}`;
   const add = (master: string) =>
     ipBatch(
       [
-        `link add name ${host} mtu ${HOST_END_MTU} ${master} type veth ${peer}`,
+        `link add name ${host} mtu ${HOST_END_MTU} ${master} ${type} ${peer}`,
         `link set dev ${host} addrgenmode none up`,
       ],
       { doing: `create interface ${ifname} in ${netns}` },

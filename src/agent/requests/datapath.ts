@@ -34,6 +34,7 @@ function status(context: AgentContext): StatusAnswer {
     kernel: release(),
     root: self.root ?? null,
     features: datapath.features,
+    links: context.links,
     underlay: { device, mtu, port: self.port },
     xdp: datapath.filter.state,
     etcd: etcdStatus(context),

@@ -17,6 +17,7 @@ export async function runAgentCommand(flags: AgentFlags, command: Command): Prom
     etcd: flags.etcd ?? DEFAULT_ETCD,
     port: flags.port,
     xdp: flags.xdp,
+    link: flags.link,
     logLevel: flags.logLevel,
     logFormat: flags.logFormat,
   });

@@ -20,6 +20,7 @@ export async function install(flags: ServiceFlags, command: Command): Promise<vo
     PLAIT_ETCD: flags.etcd?.join(','),
     PLAIT_PORT: flags.port?.toString(),
     PLAIT_XDP: flags.xdp,
+    PLAIT_LINK: flags.link,
     PLAIT_LOG_LEVEL: flags.logLevel,
   });
 }

@@ -37,6 +37,7 @@ function formatStatus(status: StatusAnswer): string {
     ['kernel', status.kernel],
     ['features', describeFeatures(features.found)],
     ['paths', describePaths(features.paths)],
+    ['links', `${status.links.kind} for new endpoints (${status.links.reason})`],
     ['underlay', `${underlay.device}, MTU ${underlay.mtu}, UDP port ${underlay.port}`],
     ['xdp', describeXdp(status)],
     ['etcd', describeEtcd(status)],

@@ -22,7 +22,9 @@ export function shownLink(path: string): ShownLink {
   } finally {
     link.close();
   }
-  const { id, prog_id } = json<{ id: number; prog_id: number }>(sh(`bpftool -j link show pinned ${path}`));
+  // bpftool 7.5 (Debian 13) shows the link and ends with status 255.
+  const shown = sh(`bpftool -j link show pinned ${path} || true`);
+  const { id, prog_id } = json<{ id: number; prog_id: number }>(shown);
   return { place: `link ${id}`, programId: prog_id };
 }
 

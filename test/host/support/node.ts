@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import type { Datapath, DatapathOptions } from '../../../src/datapath/datapath.js';
 import { linkLocalAddr, parseIp, parseMac, toAddr } from '../../../src/model/addresses.js';
+import type { LinkKind } from '../../../src/net/netkit.js';
 import { createVeth, hostIfname } from '../../../src/net/veth.js';
 import { type Scratch, sh } from './own-namespace.js';
 
@@ -31,13 +32,22 @@ export interface TestContainer {
   ip6: string;
 }
 
+/** What the devices of containers are where a test does not say: PLAIT_LINK, as for the agents of labs. */
+const defaultKind: LinkKind = process.env.PLAIT_LINK === 'netkit' ? 'netkit' : 'veth';
+
 /** The container with number n (1…250) of network VNI: 10.10.0.n and fd00:10::n. */
-export async function addContainer(dp: Datapath, scratch: Scratch, n: number): Promise<TestContainer> {
+export async function addContainer(
+  dp: Datapath,
+  scratch: Scratch,
+  n: number,
+  kind: LinkKind = defaultKind,
+): Promise<TestContainer> {
   const netns = scratch.namespace(`c${n}`);
   const mac = `02:00:00:00:00:${n.toString(16).padStart(2, '0')}`;
   const [ip4, ip6] = [`10.10.0.${n}`, `fd00:10::${n.toString(16)}`];
   const host = hostIfname(`container ${n} of ${process.pid}`);
   const ifindex = await createVeth({
+    kind,
     hostIfname: host,
     ifname: 'eth0',
     netns,

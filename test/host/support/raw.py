@@ -1,7 +1,7 @@
 # Sends what no ordinary program sends, byte by byte.
 #
 #     raw.py udp ADDRESS PORT HEX            one datagram
-#     raw.py frame DEVICE HEX [COUNT]        an Ethernet frame as it is
+#     raw.py frame DEVICE HEX [COUNT [TYPE]] an Ethernet frame as it is; TYPE: what the sender says that it is
 #     raw.py tap DEVICE                      makes a tap and has frames received by it, each with 14 linear bytes and
 #                                            the rest in pages, as virtio-net hands big packets over. Lines of standard
 #                                            input: "HEX KIND SIZE COUNT". KIND tcp4 or tcp6: an aggregate of segments
@@ -25,12 +25,11 @@ def udp(address, port, data):
     socket.socket(family, socket.SOCK_DGRAM).sendto(bytes.fromhex(data), (address, int(port)))
 
 
-def frame(device, data, count="1"):
+def frame(device, data, count="1", type="0"):
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
-    sock.bind((device, 0))
     for _ in range(int(count)):
-        sock.send(bytes.fromhex(data))
+        sock.sendto(bytes.fromhex(data), (device, int(type, 16)))
 
 
 def tap(device):
