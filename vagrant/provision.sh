@@ -15,6 +15,7 @@ readonly PACKAGES=(
   clang llvm libbpf-dev libelf-dev zlib1g-dev pkg-config make g++ python3 bpftool clang-format dpkg-dev # build
   etcd-server iproute2 nftables procps util-linux                                              # run
   etcd-client iperf3 sockperf tcpdump tshark ethtool iputils-ping dnsutils jq fish             # lab, tests
+  wrk nginx redis-server                                                                       # plait bench
 )
 readonly VM_PACKAGES=(qemu-system-x86 qemu-utils mmdebstrap busybox-static e2fsprogs kmod cpio xz-utils zstd debian-archive-keyring)
 readonly VAGRANT_PACKAGES=(vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients dnsmasq-base openssh-client)
@@ -33,8 +34,8 @@ missing_packages() {
   done
 }
 
-# Debian starts the daemons of what it installs. We want etcd's binary, not a service: policy-rc.d refuses the
-# start during the installation (a policy that exists already stays), and the unit is not left for the next boot.
+# Debian starts the daemons of what it installs. We want their programs, not services: policy-rc.d refuses the
+# start during the installation (a policy that exists already stays), and no unit is left for the next boot.
 install_packages() (
   policy=/usr/sbin/policy-rc.d
   if [[ ! -e $policy ]]; then
@@ -48,9 +49,14 @@ install_packages() (
     tail -n 20 "$LOG" >&2
     die "install packages: apt-get failed (is the network up?); its whole output is in $LOG"
   }
-  if [[ " $* " == *' etcd-server '* && -d /run/systemd/system ]]; then
-    systemctl --quiet disable --now etcd.service
-  fi
+  [[ -d /run/systemd/system ]] || return 0
+  local package
+  for package; do
+    case $package in
+      etcd-server) systemctl --quiet disable --now etcd.service ;;
+      nginx | redis-server) systemctl --quiet disable --now "$package.service" ;;
+    esac
+  done
 )
 
 check_node() {

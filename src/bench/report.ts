@@ -1,47 +1,83 @@
-/* The comparison as a table for people: medians with their range, and how Plait relates to the two baselines. */
-import type { Row, Variant } from './compare.js';
+/* A result as tables for people: medians with their range, CPU time, and how each variant relates to the two baselines. */
+import { formatLines } from '../output/table.js';
+import type { BenchResult, Measurement, OffloadTable, WorkloadInfo } from './result.js';
 import type { Summary } from './statistics.js';
 
-const VARIANTS: readonly Variant[] = ['host to host', 'kernel vxlan', 'plait'];
+export function formatResult(result: BenchResult): string {
+  return [
+    describe(result),
+    ...result.tables.flatMap((table) => [title(table), formatTable(result, table)]),
+  ].join('\n');
+}
 
-export function table(rows: readonly Row[]): string {
-  const lines = [
-    ['', ...VARIANTS, '× kernel', '% bare'],
-    ...rows.map((row) => [
-      `${row.title} (${row.unit})`,
-      ...VARIANTS.map((variant) => cell(row.results[variant])),
-      row.ratio === null ? '-' : row.ratio.toFixed(2),
-      ofBare(row),
-    ]),
-  ];
-  const widths = (lines[0] ?? []).map((_, column) =>
-    Math.max(...lines.map((line) => line[column]?.length ?? 0)),
-  );
-  return lines
-    .map((line) =>
-      line
-        .map((text, column) => text.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
+/** One line for each workload, for a demonstration. */
+export function sentences(result: BenchResult, table: OffloadTable | undefined): string[] {
+  return (table?.rows ?? []).flatMap(({ workload, results }) => {
+    const info = infoOf(result, workload);
+    const { plait, kernel } = results;
+    if (!plait || !kernel) return [];
+    const ratio = plait.toKernel?.toFixed(2) ?? '-';
+    const values = `${round(plait.value.median)} ${info.unit} (kernel ${round(kernel.value.median)}, ${ratio}×)`;
+    return [`${info.title}: ${values}`];
+  });
+}
+
+function describe({ machines, underlay, repetitions, seconds, topology }: BenchResult): string {
+  const where = machines
+    .map(({ name, kernel, cpus, processor }) => `${name}: Linux ${kernel}, ${cpus} × ${processor}`)
     .join('\n');
+  const hosts = topology === 'lab' ? 'two hosts as namespaces of one machine' : 'two machines';
+  return `${where}
+${hosts}, underlay ${underlay.driver}, MTU ${underlay.mtu}; medians (lowest–highest) of ${repetitions} × ${seconds} s
+CPU: system and softirq time of all processors
+`;
 }
 
-/** One line of the same, for a demonstration. */
-export function sentence(rows: readonly Row[]): string {
-  const part = ({ title, unit, results, ratio }: Row): string =>
-    `${title} ${short(results.plait)} ${unit} (kernel ${short(results['kernel vxlan'])}, ${ratio?.toFixed(2) ?? '-'}×)`;
-  return rows.map(part).join('; ');
+const title = ({ offloads }: OffloadTable): string => `TSO, GSO and GRO of the underlay: ${offloads}\n`;
+
+function formatTable(result: BenchResult, { rows }: OffloadTable): string {
+  const head = [
+    'WORKLOAD',
+    'VARIANT',
+    'MEDIAN',
+    'RANGE',
+    'UNIT',
+    '% BARE',
+    '× KERNEL',
+    'CPU µs',
+    'PER',
+    '× KERNEL',
+  ];
+  const lines = rows.flatMap(({ workload, results }) => {
+    const info = infoOf(result, workload);
+    return result.variants.flatMap(({ id, title }) => {
+      const found = results[id];
+      return found ? [[info.title, title, ...cells(info, found)]] : [];
+    });
+  });
+  return formatLines([head, ...lines], [false, false, true, true, false, true, true, true, false, true]);
 }
 
-function cell(summary: Summary | undefined): string {
-  return summary ? `${short(summary)} (${round(summary.min)}–${round(summary.max)})` : '-';
+function cells({ unit, cpuPer }: WorkloadInfo, found: Measurement): string[] {
+  const { value, cpu, ofBare, toKernel, cpuToKernel, stalledFlows } = found;
+  const stalls = stalledFlows ? ` (${stalledFlows} flows stalled)` : '';
+  return [
+    round(value.median),
+    range(value),
+    unit + stalls,
+    ofBare === null ? '-' : (100 * ofBare).toFixed(0),
+    toKernel?.toFixed(2) ?? '-',
+    round(cpu.median),
+    cpuPer,
+    cpuToKernel?.toFixed(2) ?? '-',
+  ];
 }
 
-function ofBare({ results }: Row): string {
-  const { 'host to host': bare, plait } = results;
-  return bare && plait ? `${((100 * plait.median) / bare.median).toFixed(0)} %` : '-';
+function infoOf({ workloads }: BenchResult, id: string): WorkloadInfo {
+  const info = workloads.find((workload) => workload.id === id);
+  if (!info) throw new Error(`print the result: it has a row of ${id}, which it does not describe`);
+  return info;
 }
 
-const short = (summary: Summary | undefined): string => (summary ? round(summary.median) : '-');
+const range = ({ min, max }: Summary): string => `${round(min)}–${round(max)}`;
 const round = (value: number): string => value.toFixed(value < 100 ? 2 : 0);

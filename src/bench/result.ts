@@ -93,6 +93,8 @@ export interface Measurement {
   cpu: Summary;
   /** For request/response workloads: microseconds from request to response. */
   latency?: { p50: Summary; p99: Summary };
+  /** For concurrent request/response: flows that came (almost) to a stop, of all repetitions together; should be 0. */
+  stalledFlows?: number;
   /** The value's median in shares of `bare`'s (1 = as good as without an overlay); null where that is missing. */
   ofBare: number | null;
   /** The value's median divided by the kernel overlay's; null where that is missing. */

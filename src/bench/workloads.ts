@@ -1,105 +1,230 @@
-/* What is measured: three workloads by ordinary tools, each between two members of a lab, each one number. */
-import { ExecFailed, Job } from '../lab/exec.js';
-import type { Lab } from '../lab/lab.js';
-import { waitFor } from '../lab/wait.js';
+/*
+ * What is measured, each by an ordinary tool, from a client to the servers of server-programs.ts.
+ *
+ * Processors (in a lab, where both hosts share them): the servers run on one, the clients of streams, datagrams and
+ * applications on another, as two hosts would. One request and one response at a time run on a single processor: with two,
+ * waking the idle one takes longer than the packet's way, and varies more. Between real hosts nothing is pinned.
+ */
 
-/** A way from one member to another. */
-export interface Route {
-  client: string;
-  server: string;
+import { FIRST_FLOW_PORT, FLOWS, IPERF3_PORT, NGINX_PORT, REDIS_PORT, SOCKPERF_PORT } from './ports.js';
+import { type Place, runTool } from './programs.js';
+import type { WorkloadInfo } from './result.js';
+import type { ServerName } from './server-programs.js';
+import { median } from './statistics.js';
+import {
+  type Latency,
+  type PingPong,
+  parseIperf3,
+  parsePingPong,
+  parseRedis,
+  parseThroughput,
+  parseWrk,
+} from './tool-output.js';
+import type { Tool } from './tools.js';
+
+/** A way from here to servers. */
+export interface Target {
+  /** Of the servers; IPv4. */
   address: string;
-}
-
-export interface Workload {
-  name: 'tcp' | 'ping-pong' | 'udp';
-  title: string;
-  unit: string;
-  /** Whether a bigger number is the better one. */
-  higherIsBetter: boolean;
-  measure: (lab: Lab, route: Route, run: Run) => Promise<number>;
+  netns?: string | undefined;
+  /** The processor that the servers have for themselves, and the clients'. */
+  processors?: { servers: number; clients: number } | undefined;
 }
 
 export interface Run {
+  target: Target;
+  /** A whole number: the tools know no other. */
   seconds: number;
-  /** Another one each time: the last may still be in TIME_WAIT. */
-  port: number;
+  /** Datagrams that sockets of the servers' namespace got so far. */
+  datagramsIn: () => Promise<number>;
 }
 
-const SMALL = 18;
+export interface Sample {
+  value: number;
+  /** Units that the whole run moved, in what `cpuPer` names: what CPU time is divided by. */
+  work: number;
+  latency?: Latency;
+  /** Of concurrent flows: how many came (almost) to a stop. */
+  stalledFlows?: number;
+}
+
+export interface Workload {
+  info: WorkloadInfo;
+  server: ServerName;
+  client: Tool;
+  measure: (run: Run) => Promise<Sample>;
+}
+
+/** sockperf's smallest message. */
+const SMALL = 14;
+const HTTP_CONNECTIONS = 32;
+/** redis-benchmark's own default. */
+const REDIS_CONNECTIONS = 50;
+/** A flow that did less than this share of the median flow's exchanges has stalled. */
+const STALLED = 0.1;
+
+const requests = { group: 'request', unit: '1/s', higherIsBetter: true, cpuPer: 'request' } as const;
+const packets = { group: 'packets', unit: 'kpps', higherIsBetter: true, cpuPer: '1000 packets' } as const;
+const stream = { group: 'stream', unit: 'Gbit/s', higherIsBetter: true, cpuPer: 'Gbit' } as const;
+const application = { ...requests, group: 'application' } as const;
 
 export const WORKLOADS: readonly Workload[] = [
-  { name: 'tcp', title: 'TCP, one stream', unit: 'Gbit/s', higherIsBetter: true, measure: tcpStream },
-  { name: 'ping-pong', title: 'TCP ping-pong, p50', unit: 'µs', higherIsBetter: false, measure: pingPong },
-  { name: 'udp', title: `UDP ${SMALL} B, received`, unit: 'kpps', higherIsBetter: true, measure: smallUdp },
+  tcpStream('tcp-stream', 'TCP, one stream', 1),
+  tcpStream('tcp-stream-8', 'TCP, 8 streams', 8),
+  {
+    info: { id: 'tcp-rr', title: 'TCP request/response', ...requests, tool: 'sockperf' },
+    server: 'sockperf',
+    client: 'sockperf',
+    measure: (run) => pingPong(run, 'tcp'),
+  },
+  {
+    info: { id: 'tcp-rr-32', title: `TCP request/response ×${FLOWS}`, ...requests, tool: 'sockperf' },
+    server: 'sockperf-flows',
+    client: 'sockperf',
+    measure: (run) => concurrentPingPong(run, 'tcp'),
+  },
+  {
+    info: { id: 'udp-rr', title: 'UDP request/response', ...requests, tool: 'sockperf' },
+    server: 'sockperf',
+    client: 'sockperf',
+    measure: (run) => pingPong(run, 'udp'),
+  },
+  {
+    info: { id: 'udp-rr-32', title: `UDP request/response ×${FLOWS}`, ...requests, tool: 'sockperf' },
+    server: 'sockperf',
+    client: 'sockperf',
+    measure: (run) => concurrentPingPong(run, 'udp'),
+  },
+  {
+    info: { id: 'tcp-crr', title: 'TCP connect/request/close', ...requests, tool: 'wrk' },
+    server: 'nginx',
+    client: 'wrk',
+    measure: (run) => http(run, { connections: 1, path: '/1', close: true, alone: true }),
+  },
+  datagrams(64),
+  datagrams(512),
+  datagrams(1400),
+  {
+    info: { id: 'http', title: `nginx, keep-alive ×${HTTP_CONNECTIONS}`, ...application, tool: 'wrk' },
+    server: 'nginx',
+    client: 'wrk',
+    measure: (run) => http(run, { connections: HTTP_CONNECTIONS, path: '/1k', close: false }),
+  },
+  {
+    info: { id: 'http-close', title: `nginx, close ×${HTTP_CONNECTIONS}`, ...application, tool: 'wrk' },
+    server: 'nginx',
+    client: 'wrk',
+    measure: (run) => http(run, { connections: HTTP_CONNECTIONS, path: '/1k', close: true }),
+  },
+  {
+    info: { id: 'redis', title: `redis GET ×${REDIS_CONNECTIONS}`, ...application, tool: 'redis-benchmark' },
+    server: 'redis',
+    client: 'redis-benchmark',
+    measure: redisGet,
+  },
 ];
 
-async function tcpStream(lab: Lab, route: Route, { seconds, port }: Run): Promise<number> {
-  return withServer(lab, route, { protocol: 'tcp', port, line: `iperf3 -s -1 -p ${port}` }, async () => {
-    const client = `iperf3 -c ${route.address} -p ${port} -t ${seconds} -O 0.3 -A 0,1 -J`;
-    const report = JSON.parse(await ask(lab, route.client, client)) as {
-      end: { sum_received: { bits_per_second: number } };
-    };
-    return report.end.sum_received.bits_per_second / 1e9;
-  });
+/** Beside the servers, on a processor of its own, or where the scheduler wants it. */
+function placeOf({ netns, processors }: Target, where: 'beside' | 'apart' | 'anywhere'): Place {
+  const cpu = { beside: processors?.servers, apart: processors?.clients, anywhere: undefined }[where];
+  return { netns, cpu };
 }
 
-/** Both ends on one core: the steadiest figure, because no wake-up of another core is in it. Half a round trip. */
-async function pingPong(lab: Lab, route: Route, { seconds, port }: Run): Promise<number> {
-  const line = `taskset -c 1 sockperf sr --tcp -p ${port}`;
-  return withServer(lab, route, { protocol: 'tcp', port, line }, async () => {
-    const client = `taskset -c 1 sockperf pp --tcp -i ${route.address} -p ${port} -t ${seconds} -m ${SMALL}`;
-    const report = await ask(lab, route.client, client);
-    const median = /percentile 50\.000 =\s+([\d.]+)/.exec(report)?.[1];
-    if (!median) throw new Error(`measure ping-pong: sockperf printed no median:\n${report}`);
-    return Number(median);
-  });
+function tcpStream(id: string, title: string, streams: number): Workload {
+  return {
+    info: { id, title, ...stream, tool: 'iperf3' },
+    server: 'iperf3',
+    client: 'iperf3',
+    measure: async ({ target, seconds }) => {
+      const line = `iperf3 -c ${target.address} -p ${IPERF3_PORT} -t ${seconds} -P ${streams} -J`;
+      const report = parseIperf3(await runTool(placeOf(target, 'apart'), line.split(' '), seconds));
+      return { value: report.bitsPerSecond / 1e9, work: (8 * report.bytes) / 1e9 };
+    },
+  };
+}
+
+function pingPongLine(target: Target, protocol: 'tcp' | 'udp', port: number, seconds: number): string[] {
+  const line = `sockperf pp -i ${target.address} -p ${port} -t ${seconds} -m ${SMALL} --full-rtt`.split(' ');
+  return protocol === 'tcp' ? [...line, '--tcp'] : line;
+}
+
+async function pingPong({ target, seconds }: Run, protocol: 'tcp' | 'udp'): Promise<Sample> {
+  const line = pingPongLine(target, protocol, SOCKPERF_PORT, seconds);
+  const flow = parsePingPong(await runTool(placeOf(target, 'beside'), line, seconds));
+  return summariseFlows([flow]);
+}
+
+/** A process per flow, as netperf's users do it, since sockperf's client waits for one answer at a time. */
+async function concurrentPingPong({ target, seconds }: Run, protocol: 'tcp' | 'udp'): Promise<Sample> {
+  const place = placeOf(target, 'anywhere');
+  const flows = await Promise.all(
+    Array.from({ length: FLOWS }, async (_, flow) => {
+      const port = protocol === 'tcp' ? FIRST_FLOW_PORT + flow : SOCKPERF_PORT;
+      return parsePingPong(await runTool(place, pingPongLine(target, protocol, port, seconds), seconds));
+    }),
+  );
+  return summariseFlows(flows);
+}
+
+export function summariseFlows(flows: readonly PingPong[]): Sample {
+  const latencies = flows.flatMap(({ latency }) => (latency ? [latency] : []));
+  if (latencies.length === 0) throw new Error('read sockperf’s output: no request was answered');
+  const usual = median(flows.map(({ rate }) => rate));
+  const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+  return {
+    value: sum(flows.map(({ rate }) => rate)),
+    work: sum(flows.map(({ exchanges }) => exchanges)),
+    latency: { p50: median(latencies.map(({ p50 }) => p50)), p99: median(latencies.map(({ p99 }) => p99)) },
+    ...(flows.length > 1 && { stalledFlows: flows.filter(({ rate }) => rate <= STALLED * usual).length }),
+  };
 }
 
 /** Counted by the receiver's kernel at the socket: what the sender believes to have sent does not matter. */
-async function smallUdp(lab: Lab, route: Route, { seconds, port }: Run): Promise<number> {
-  const line = `taskset -c 1 sockperf sr -p ${port}`;
-  return withServer(lab, route, { protocol: 'udp', port, line }, async () => {
-    const client = `taskset -c 0 sockperf tp -i ${route.address} -p ${port} -t ${seconds} -m ${SMALL} --mps max`;
-    const before = await datagramsReceived(lab, route.server);
-    await ask(lab, route.client, client);
-    return ((await datagramsReceived(lab, route.server)) - before) / seconds / 1000;
-  });
+function datagrams(size: number): Workload {
+  return {
+    info: { id: `udp-${size}`, title: `UDP ${size} B, received`, ...packets, tool: 'sockperf' },
+    server: 'sockperf',
+    client: 'sockperf',
+    measure: async ({ target, seconds, datagramsIn }) => {
+      const line = `sockperf tp -i ${target.address} -p ${SOCKPERF_PORT} -t ${seconds} -m ${size} --mps max`;
+      const before = await datagramsIn();
+      const sent = parseThroughput(await runTool(placeOf(target, 'apart'), line.split(' '), seconds));
+      const received = (await datagramsIn()) - before;
+      return { value: received / sent.seconds / 1000, work: received / 1000 };
+    },
+  };
 }
 
-interface Server {
-  protocol: 'tcp' | 'udp';
-  port: number;
-  line: string;
+interface HttpOptions {
+  connections: number;
+  path: string;
+  /** A connection for each request. */
+  close: boolean;
+  /** One request at a time: client and server share a processor. */
+  alone?: boolean;
 }
 
-async function withServer<T>(
-  lab: Lab,
-  route: Route,
-  { protocol, port, line }: Server,
-  measure: () => Promise<T>,
-): Promise<T> {
-  const server = new Job(lab.invocation(route.server, line.split(' ')));
-  try {
-    await waitFor(`"${line}" to listen`, async () => {
-      if (!server.isRunning) throw new Error(`start "${line}": ${server.stderr || server.stdout}`);
-      return (await ask(lab, route.server, `ss -Hln --${protocol} sport = :${port}`)) !== '';
-    });
-    return await measure();
-  } finally {
-    await server.stop('SIGKILL');
-  }
+async function http({ target, seconds }: Run, options: HttpOptions): Promise<Sample> {
+  const { connections, path, close, alone } = options;
+  const line = [
+    ...`wrk -t 1 -c ${connections} -d ${seconds} --latency`.split(' '),
+    ...(close ? ['-H', 'Connection: close'] : []),
+    `http://${target.address}:${NGINX_PORT}${path}`,
+  ];
+  const output = await runTool(placeOf(target, alone ? 'beside' : 'apart'), line, seconds);
+  const { rate, requests: work, latency } = parseWrk(output);
+  return { value: rate, work, latency };
 }
 
-async function datagramsReceived(lab: Lab, member: string): Promise<number> {
-  const snmp = await ask(lab, member, 'cat /proc/net/snmp');
-  const [names, values] = snmp.split('\n').filter((line) => line.startsWith('Udp:'));
-  const column = names?.split(' ').indexOf('InDatagrams') ?? -1;
-  return Number(values?.split(' ')[column]);
-}
-
-/** As `lab.sh`, without a place in the transcript, which the reports of the tools would flood. */
-async function ask(lab: Lab, member: string, line: string): Promise<string> {
-  const outcome = await new Job(lab.invocation(member, line.split(' ')), 60_000).outcome;
-  if (outcome.status !== 0) throw new ExecFailed(`${member}# ${line}`, outcome);
-  return outcome.stdout;
+/** redis-benchmark ends after a number of requests, not after a time: a short run of SET tells how many to ask for. */
+async function redisGet({ target, seconds }: Run): Promise<Sample> {
+  const trial = 4000;
+  const bench = (test: string, count: number): Promise<string> => {
+    const line = `redis-benchmark -h ${target.address} -p ${REDIS_PORT} -c ${REDIS_CONNECTIONS} -t ${test} -n ${count} --csv`;
+    return runTool(placeOf(target, 'apart'), line.split(' '), seconds);
+  };
+  const expected = parseRedis(await bench('set', trial), 'SET').rate;
+  const count = Math.max(trial, Math.round(expected * seconds));
+  const { rate, latency } = parseRedis(await bench('get', count), 'GET');
+  return { value: rate, work: trial + count, latency };
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addAgent } from './agent.js';
-import { addBenchControl } from './bench-control.js';
+import { addBench } from './bench.js';
 import { addCompletion } from './completion.js';
 import { addDrops } from './drops.js';
 import { addEndpoint } from './endpoint.js';
@@ -53,7 +53,7 @@ export function buildProgram(): Command {
   addLeave(program);
   addService(program);
   addLab(program);
-  addBenchControl(program.command('bench').summary('measure how fast it is').description('Benchmarks.'));
+  addBench(program);
   addCompletion(program);
   pointToHelp(program, []);
   return program;

@@ -17,6 +17,7 @@ const measurement = z.looseObject({
   value: summary,
   cpu: summary,
   latency: z.looseObject({ p50: summary, p99: summary }).exactOptional(),
+  stalledFlows: z.number().exactOptional(),
   ofBare: ratio,
   toKernel: ratio,
   cpuToKernel: ratio,

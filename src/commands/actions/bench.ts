@@ -1,0 +1,71 @@
+import { writeFile } from 'node:fs/promises';
+import { LAB_VARIANTS, type LabVariant } from '../../bench/lab-variants.js';
+import { runLocally } from '../../bench/local-run.js';
+import { readResult } from '../../bench/page/read.js';
+import { writeReports } from '../../bench/page/write.js';
+import { formatResult } from '../../bench/report.js';
+import type { BenchResult } from '../../bench/result.js';
+import { startServers } from '../../bench/server.js';
+import { runAsClient } from '../../bench/two-hosts.js';
+import { WORKLOADS, type Workload } from '../../bench/workloads.js';
+import { InvalidInput } from '../../model/errors.js';
+import { print, printJson, say } from '../../output/print.js';
+import type { BenchFlags } from '../bench.js';
+
+export async function bench(flags: BenchFlags): Promise<void> {
+  if (flags.from !== undefined) return deliver(await readResult(flags.from), flags);
+  const workloads = chooseWorkloads(flags.workload);
+  if (flags.server) return serve(workloads);
+  const quick = flags.quick ? { repetitions: 2, seconds: 1 } : {};
+  const { repetitions, seconds } = { ...flags, ...quick };
+  const common = { workloads, repetitions, seconds, progress: say };
+  const result = flags.client
+    ? await runAsClient({ ...common, targets: flags.client })
+    : await runLocally({
+        ...common,
+        variants: chooseVariants(flags.variant),
+        offloads: flags.quick ? ['on'] : flags.offloads === 'both' ? ['on', 'off'] : [flags.offloads],
+      });
+  await deliver(result, flags);
+}
+
+async function deliver(result: BenchResult, { json, html, picture }: BenchFlags): Promise<void> {
+  if (json === '-') printJson(result);
+  else print(formatResult(result));
+  if (json !== undefined && json !== '-') await writeFile(json, `${JSON.stringify(result, null, 2)}\n`);
+  await writeReports(result, { html, picture });
+}
+
+/** Until a signal ends it. */
+async function serve(workloads: readonly Workload[]): Promise<void> {
+  const servers = await startServers([...new Set(workloads.map(({ server }) => server))]);
+  const stopped = new Promise<void>((resolve) => {
+    process.once('SIGINT', () => resolve()).once('SIGTERM', () => resolve());
+  });
+  say('plait bench: the servers listen; interrupt to end them');
+  try {
+    await Promise.race([stopped, servers.failure]);
+  } finally {
+    await servers.close();
+  }
+}
+
+function chooseWorkloads(wanted: readonly string[] | undefined): Workload[] {
+  const known = WORKLOADS.map(({ info }) => info.id);
+  refuseUnknown('workload', wanted ?? [], known);
+  return WORKLOADS.filter(({ info }) => wanted?.includes(info.id) ?? true);
+}
+
+function chooseVariants(wanted: readonly string[] | undefined): LabVariant[] {
+  refuseUnknown('variant', wanted ?? [], LAB_VARIANTS);
+  return LAB_VARIANTS.filter((variant) => wanted?.includes(variant) ?? true);
+}
+
+function refuseUnknown(what: string, wanted: readonly string[], known: readonly string[]): void {
+  const unknown = wanted.filter((id) => !known.includes(id));
+  if (unknown.length === 0) return;
+  throw new InvalidInput(
+    `choose ${what} ${unknown.join(', ')}: no such ${what}`,
+    `there are ${known.join(', ')}`,
+  );
+}
