@@ -98,11 +98,9 @@ compare() {
   COMPARED=("$near" "$far")
   on "$near" "$script build 1 $near_address $far_address"
   on "$far" "$script build 2 $far_address $near_address"
-  on "$far" "$script serve host compare $(container "$far")"
-  on "$near" "$script run -r 3 -s 2 host=host=$far_address kernel=compare=10.77.0.2 plait=$(container "$near")=$(address_of "$far")" |
-    on "$near" "jq -r 'select(.summary) | \"\(.summary): \(.medians | to_entries | map(\"\(.key) \(.value * 10 | round / 10)\") | join(\", \")); plait/kernel \(.ratios.kernel * 100 | round / 100)\"'"
+  on "$far" "$script serve tcp-stream,tcp-rr,udp-64 host compare $(container "$far")"
+  on "$near" "plait bench --repetitions 3 --seconds 2 --workload tcp-stream,tcp-rr,udp-64 --client bare=$far_address --client kernel=10.77.0.2@compare --client plait=$(address_of "$far")@$(container "$near")"
   compared
-  echo "(tcp: Mbit/s; udp: packets of 18 bytes, 1000/s; ping-pong: TCP, half a round trip, µs; medians of 3)"
 }
 
 compared() {

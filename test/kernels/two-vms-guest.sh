@@ -4,6 +4,7 @@
 
 readonly PRODUCT=/media/plait
 readonly SOCKET=/run/plait/plait.sock
+export PATH=$PRODUCT/bin:$PATH # plait
 AGENT_LOG=/run/agent.log
 
 die() {

@@ -2,7 +2,7 @@
 // to run it, and the guest's side of the scenario. From the tree as it is built.
 
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
@@ -11,6 +11,8 @@ import { diskOf } from '../vm/images.js';
 const TOP = join(import.meta.dirname, '..', '..', '..');
 const PARTS = ['package.json', 'dist/src', 'dist/bpf', 'addon/package.json', 'addon/dist/lib'];
 const NATIVE = 'addon/build/Release/bpf_ts_bindings.node';
+/** `plait`, where the disk is mounted. */
+const COMMAND = '#!/bin/sh\nexec /media/plait/node /media/plait/dist/src/cli.js "$@"\n';
 const execute = promisify(execFile);
 
 /** Writes the disk to `out`. Libraries are those that npm would install with the product. */
@@ -22,6 +24,8 @@ export async function productDisk(out: string): Promise<string> {
     await cp(join(TOP, 'test/kernels/two-vms-guest.sh'), join(directory, 'guest.sh'));
     await cp(join(TOP, 'test/kernels/two-vms-xdp.mjs'), join(directory, 'xdp.mjs'));
     await cp(join(TOP, 'vagrant/compare.sh'), join(directory, 'compare.sh'));
+    await mkdir(join(directory, 'bin'));
+    await writeFile(join(directory, 'bin/plait'), COMMAND, { mode: 0o755 });
     await compileXdp(join(directory, 'xdp.bpf.o'));
     return await diskOf(directory, out, { spare: '16M' });
   } finally {
