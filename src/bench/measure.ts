@@ -72,14 +72,17 @@ function failed(doing: string, cause: unknown): Error {
 
 async function measureOne(workload: Workload, target: Target, seconds: number): Promise<Measured> {
   const datagramsIn = async (): Promise<number> => (await askFarEnd(target)).counters.datagramsIn;
-  const farBefore = (await askFarEnd(target)).counters;
-  const nearBefore = await readCounters();
+  const before = await cpuMicros(target);
   const sample = await workload.measure({ target, seconds, datagramsIn });
-  const nearAfter = await readCounters();
-  const far = farBefore.bootId === nearBefore.bootId ? undefined : (await askFarEnd(target)).counters;
-  const near = nearAfter.cpuMicros - nearBefore.cpuMicros;
-  const micros = near + (far ? far.cpuMicros - farBefore.cpuMicros : 0);
-  return { ...sample, cpuPerUnit: micros / sample.work };
+  return { ...sample, cpuPerUnit: ((await cpuMicros(target)) - before) / sample.work };
+}
+
+/** Of this machine and, if it is another one, the target's. Only those in labs have processors in common with us. */
+async function cpuMicros(target: Target): Promise<number> {
+  const near = await readCounters();
+  if (target.processors) return near.cpuMicros;
+  const { counters: far } = await askFarEnd(target);
+  return near.cpuMicros + (far.bootId === near.bootId ? 0 : far.cpuMicros);
 }
 
 export function rowOf(workload: string, samples: Iterable<readonly [VariantInfo, readonly Measured[]]>): Row {

@@ -1,7 +1,15 @@
 /* The programs at the far end of a measurement, with the files that they want. None keeps anything or asks who is there. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { FIRST_FLOW_PORT, FLOWS, IPERF3_PORT, NGINX_PORT, REDIS_PORT, SOCKPERF_PORT } from './ports.js';
+import {
+  FIRST_FLOW_PORT,
+  FLOWS,
+  IPERF3_PORT,
+  NGINX_PORT,
+  REDIS_PORT,
+  SECOND_IPERF3_PORT,
+  SOCKPERF_PORT,
+} from './ports.js';
 import type { Tool } from './tools.js';
 
 export const SERVER_NAMES = ['iperf3', 'sockperf', 'sockperf-flows', 'nginx', 'redis'] as const;
@@ -31,7 +39,7 @@ export function serverPrograms(name: ServerName, directory: string): ServerProgr
   });
   switch (name) {
     case 'iperf3':
-      return [tcp(IPERF3_PORT, `iperf3 -s -p ${IPERF3_PORT}`)];
+      return [IPERF3_PORT, SECOND_IPERF3_PORT].map((port) => tcp(port, `iperf3 -s -p ${port}`));
     case 'sockperf':
       return [
         tcp(SOCKPERF_PORT, `sockperf sr --tcp -p ${SOCKPERF_PORT}`),

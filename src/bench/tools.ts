@@ -23,7 +23,7 @@ export function requireTools(tools: readonly Tool[]): void {
   if (missing.length === 0) return;
   const packages = [...new Set(missing.map((tool) => PACKAGES[tool]))].join(' ');
   throw new PlaitError('TOOL_MISSING', `find ${missing.join(', ')}: not installed`, {
-    hint: `apt install ${packages}, or choose workloads that do without by --workload`,
+    hint: `apt install ${packages}, or choose what does without by --workload and --variant`,
   });
 }
 

@@ -24,6 +24,8 @@ const ROLES: readonly Role[] = ['bare', 'kernel', 'plait', 'docker'];
 export async function runAsClient(options: ClientOptions): Promise<BenchResult> {
   const { workloads, repetitions, seconds, progress } = options;
   const variants = parseTargets(options.targets);
+  const crowd = workloads.find(({ threeHosts }) => threeHosts);
+  if (crowd) throw new InvalidInput(`measure ${crowd.info.id}: it takes three hosts, which only a lab has`);
   requireTools(workloads.map(({ client }) => client));
   const startedAt = new Date().toISOString();
   const machines = [thisMachine()];

@@ -6,7 +6,15 @@
  * waking the idle one takes longer than the packet's way, and varies more. Between real hosts nothing is pinned.
  */
 
-import { FIRST_FLOW_PORT, FLOWS, IPERF3_PORT, NGINX_PORT, REDIS_PORT, SOCKPERF_PORT } from './ports.js';
+import {
+  FIRST_FLOW_PORT,
+  FLOWS,
+  IPERF3_PORT,
+  NGINX_PORT,
+  REDIS_PORT,
+  SECOND_IPERF3_PORT,
+  SOCKPERF_PORT,
+} from './ports.js';
 import { type Place, runTool } from './programs.js';
 import type { WorkloadInfo } from './result.js';
 import type { ServerName } from './server-programs.js';
@@ -27,7 +35,9 @@ export interface Target {
   /** Of the servers; IPv4. */
   address: string;
   netns?: string | undefined;
-  /** The processor that the servers have for themselves, and the clients'. */
+  /** Network namespace of a client on a third host, where there is one. */
+  secondNetns?: string | undefined;
+  /** On a machine that both share: the processor that the servers have for themselves, and the clients'. */
   processors?: { servers: number; clients: number } | undefined;
 }
 
@@ -52,6 +62,8 @@ export interface Workload {
   info: WorkloadInfo;
   server: ServerName;
   client: Tool;
+  /** Two clients on hosts of their own: only in a lab. */
+  threeHosts?: boolean;
   measure: (run: Run) => Promise<Sample>;
 }
 
@@ -71,6 +83,13 @@ const application = { ...requests, group: 'application' } as const;
 export const WORKLOADS: readonly Workload[] = [
   tcpStream('tcp-stream', 'TCP, one stream', 1),
   tcpStream('tcp-stream-8', 'TCP, 8 streams', 8),
+  {
+    info: { id: 'tcp-incast', title: 'TCP, two hosts to one', ...stream, tool: 'iperf3' },
+    server: 'iperf3',
+    client: 'iperf3',
+    threeHosts: true,
+    measure: tcpIncast,
+  },
   {
     info: { id: 'tcp-rr', title: 'TCP request/response', ...requests, tool: 'sockperf' },
     server: 'sockperf',
@@ -135,12 +154,30 @@ function tcpStream(id: string, title: string, streams: number): Workload {
     info: { id, title, ...stream, tool: 'iperf3' },
     server: 'iperf3',
     client: 'iperf3',
-    measure: async ({ target, seconds }) => {
-      const line = `iperf3 -c ${target.address} -p ${IPERF3_PORT} -t ${seconds} -P ${streams} -J`;
-      const report = parseIperf3(await runTool(placeOf(target, 'apart'), line.split(' '), seconds));
-      return { value: report.bitsPerSecond / 1e9, work: (8 * report.bytes) / 1e9 };
-    },
+    measure: ({ target, seconds }) => iperf3(target, { port: IPERF3_PORT, streams, seconds }),
   };
+}
+
+/** Both at once, which iperf3's reports of their own whole runs stand for. */
+async function tcpIncast({ target, seconds }: Run): Promise<Sample> {
+  const second = { ...target, netns: target.secondNetns };
+  const [one, other] = await Promise.all([
+    iperf3(target, { port: IPERF3_PORT, streams: 1, seconds }),
+    iperf3(second, { port: SECOND_IPERF3_PORT, streams: 1, seconds }),
+  ]);
+  return { value: one.value + other.value, work: one.work + other.work };
+}
+
+interface Iperf3Options {
+  port: number;
+  streams: number;
+  seconds: number;
+}
+
+async function iperf3(target: Target, { port, streams, seconds }: Iperf3Options): Promise<Sample> {
+  const line = `iperf3 -c ${target.address} -p ${port} -t ${seconds} -P ${streams} -J`;
+  const report = parseIperf3(await runTool(placeOf(target, 'apart'), line.split(' '), seconds));
+  return { value: report.bitsPerSecond / 1e9, work: (8 * report.bytes) / 1e9 };
 }
 
 function pingPongLine(target: Target, protocol: 'tcp' | 'udp', port: number, seconds: number): string[] {

@@ -8,6 +8,7 @@ export interface BenchFlags {
   readonly workload?: readonly string[];
   readonly variant?: readonly string[];
   readonly offloads: 'on' | 'off' | 'both';
+  readonly docker?: boolean;
   readonly quick?: boolean;
   readonly json?: string;
   readonly html?: string;
@@ -41,7 +42,8 @@ export function addBench(program: Command): void {
     .option('--repetitions <count>', 'samples of each figure', wholeNumber(1, 100), 5)
     .option('--seconds <count>', 'how long to measure each', wholeNumber(1, 600), 3)
     .option('--workload <id>', 'only this one; repeatable, or with commas', collectList)
-    .option('--variant <id>', 'only bare, kernel or plait; repeatable, or with commas', collectList)
+    .option('--variant <id>', 'only bare, kernel, docker or plait; repeatable, or with commas', collectList)
+    .option('--docker', "also Docker's own overlay, with daemons of its own; needs docker.io")
     .addOption(
       new Option('--offloads <setting>', 'TSO, GSO and GRO of the underlay')
         .choices(['on', 'off', 'both'])

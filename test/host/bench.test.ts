@@ -4,9 +4,11 @@
 // what interfaces counted, nothing stays. And the comparison that it is for: noise only takes away, so each is judged
 // by the best of its repetitions; PLAIT_TEST_STRICT=1 judges medians of longer ones by the goals.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import * as assert from 'uvu/assert';
 import { PLAIN_HOSTS, setUpVariants } from '../../src/bench/lab-variants.js';
 import { measure, type Variant } from '../../src/bench/measure.js';
@@ -19,7 +21,7 @@ import { waitFor } from '../../src/lab/wait.js';
 import { scenarios } from './support/scenarios.js';
 import { STRICT } from './support/strict.js';
 
-const RUN = STRICT ? { repetitions: 7, seconds: 3 } : { repetitions: 2, seconds: 1 };
+const RUN = STRICT ? { repetitions: 7, seconds: 3 } : { repetitions: 1, seconds: 1 };
 /** Lowest ratio to the kernel. */
 const BOUNDS: Record<string, number> = STRICT
   ? { 'tcp-stream': 1.15, 'tcp-rr': 1.25, 'udp-64': 1.5 }
@@ -30,7 +32,39 @@ const SLOWEST = { stream: 0.1, request: 200, packets: 2, application: 200 } as c
 
 let variants: Variant[] = [];
 const { scenario, run } = scenarios({ nodes: 2, plainHosts: [...PLAIN_HOSTS] }, async (lab) => {
-  variants = await setUpVariants(lab, ['bare', 'kernel', 'plait'], COMPARED, { servers: 1, clients: 0 });
+  const processors = { servers: 1, clients: 0 };
+  variants = await setUpVariants(lab, {
+    variants: ['bare', 'kernel', 'plait'],
+    workloads: COMPARED,
+    processors,
+  });
+});
+
+/** The command as a program of its own, which also ends when this one is ended. */
+function startBench(line: string): ChildProcessByStdio<null, Readable, Readable> {
+  const argv = ['--pdeathsig', 'TERM', '--', process.execPath, CLI, 'bench', ...line.split(' ')];
+  return spawn('setpriv', argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** What a run of all workloads found, one sample each: also of use for the comparison below. */
+let whole: BenchResult | undefined;
+
+scenario('every workload gives a plausible figure for every variant, and nothing is left', async () => {
+  const child = startBench('--offloads on --seconds 1 --repetitions 1 --json -');
+  const [printed, said, [status]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ]);
+  assert.is(status, 0, said);
+  whole = JSON.parse(printed) as BenchResult;
+  const rows = whole.tables[0]?.rows ?? [];
+  assert.equal(
+    rows.map(({ workload }) => workload),
+    WORKLOADS.map(({ info }) => info.id),
+  );
+  for (const [index, workload] of WORKLOADS.entries()) assertPlausible(workload, rows[index]?.results ?? {});
+  assert.equal(traces(child.pid), []);
 });
 
 for (const workload of COMPARED) {
@@ -40,8 +74,10 @@ for (const workload of COMPARED) {
     const plan = { ...RUN, variants: compared, workloads: [workload], offloads: ['as found'] } as const;
     const { plait, kernel } = (await measure(plan))[0]?.rows[0]?.results ?? {};
     assert.ok(plait && kernel);
-    console.log(`NOTE ${title}: plait ${plait.value.samples}, kernel ${kernel.value.samples}`);
-    assert.ok(ratio(plait, kernel) >= Number(BOUNDS[id]), JSON.stringify({ plait, kernel }));
+    console.log(`NOTE ${title}: Plait ${plait.value.samples}, kernel ${kernel.value.samples}`);
+    const first = whole?.tables[0]?.rows.find((row) => row.workload === id)?.results;
+    const best = STRICT ? ratio(plait, kernel) : Math.max(ratio(plait, kernel), first?.plait?.toKernel ?? 0);
+    assert.ok(best >= Number(BOUNDS[id]), JSON.stringify({ plait, kernel, first }));
   });
 }
 
@@ -132,12 +168,10 @@ scenario('--server and --client measure over whatever way an address takes', asy
 });
 
 scenario('an interrupted run takes away its hosts and ends what it started', async (lab) => {
-  const child = spawn(process.execPath, [CLI, 'bench', '--workload', 'udp-64'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = startBench('--workload udp-64');
   let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
+  child.stderr.setEncoding('utf8').on('data', (words: string) => {
+    said += words;
   });
   await waitFor('a measurement', () => said.includes('UDP 64 B'), 30_000);
   assert.ok(traces(child.pid).length > 0);
@@ -146,33 +180,6 @@ scenario('an interrupted run takes away its hosts and ends what it started', asy
   assert.is(status, 130);
   assert.equal(traces(child.pid), []);
   assert.ok(lab.isUp('n1'), 'other labs stay');
-});
-
-scenario('every workload gives a plausible figure for every variant, and nothing is left', async () => {
-  const child = spawn(
-    process.execPath,
-    [CLI, ...'bench --offloads on --seconds 1 --repetitions 1 --json -'.split(' ')],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
-  let printed = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    printed += text;
-  });
-  const [status] = await once(child, 'close');
-  assert.is(status, 0);
-  const { tables } = JSON.parse(printed) as BenchResult;
-  assert.equal(
-    tables[0]?.rows.map(({ workload }) => workload),
-    WORKLOADS.map(({ info }) => info.id),
-  );
-  for (const workload of WORKLOADS)
-    assertPlausible(
-      workload,
-      tables[0]?.rows.find((row) => row.workload === workload.info.id)?.results ?? {},
-    );
-  assert.equal(traces(child.pid), []);
 });
 
 function assertPlausible({ info }: Workload, results: Record<string, Measurement>): void {

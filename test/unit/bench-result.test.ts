@@ -5,7 +5,9 @@ import { rowOf } from '../../src/bench/measure.js';
 import { formatResult, sentences } from '../../src/bench/report.js';
 import type { BenchResult, VariantInfo } from '../../src/bench/result.js';
 import { median, percentile, summarise } from '../../src/bench/statistics.js';
+import { requireTools } from '../../src/bench/tools.js';
 import { parseTargets } from '../../src/bench/two-hosts.js';
+import type { PlaitError } from '../../src/model/errors.js';
 
 const test = suite('bench: result');
 
@@ -135,6 +137,22 @@ for (const [text, message] of [
 
 test('two addresses of one label are refused', () => {
   assert.throws(() => parseTargets(['a=192.0.2.1', 'a=192.0.2.2']), /two addresses are labelled a/);
+});
+
+test('tools that are not there are named with the Debian packages that hold them', () => {
+  const path = process.env.PATH;
+  process.env.PATH = '/nonexistent';
+  try {
+    requireTools([]);
+    requireTools(['wrk', 'redis-benchmark', 'wrk']);
+    assert.unreachable();
+  } catch (error) {
+    const { message, hint } = error as PlaitError;
+    assert.is(message, 'find wrk, redis-benchmark: not installed');
+    assert.match(hint ?? '', 'apt install wrk redis-tools, or choose what does without');
+  } finally {
+    process.env.PATH = path;
+  }
 });
 
 test.run();

@@ -17,11 +17,12 @@ export interface ReportFiles {
 export async function writeReports(result: BenchResult, { html, picture }: ReportFiles): Promise<void> {
   if (html === undefined && picture === undefined) return;
   const draw = await loadPlotter();
-  if (html !== undefined) await write(html, renderPage(draw, result));
-  if (picture !== undefined) await write(picture, `${drawPicture(draw, result)}\n`);
+  if (html !== undefined) await writeReport(html, renderPage(draw, result));
+  if (picture !== undefined) await writeReport(picture, `${drawPicture(draw, result)}\n`);
 }
 
-async function write(path: string, text: string): Promise<void> {
+/** @throws PlaitError that names the file */
+export async function writeReport(path: string, text: string): Promise<void> {
   await writeFile(path, text).catch((cause: Error) => {
     throw new PlaitError('REPORT_UNWRITABLE', `write ${path}: ${cause.message}`, {
       hint: 'give a file in a directory that exists',

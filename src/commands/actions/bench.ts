@@ -1,8 +1,7 @@
-import { writeFile } from 'node:fs/promises';
 import { LAB_VARIANTS, type LabVariant } from '../../bench/lab-variants.js';
 import { runLocally } from '../../bench/local-run.js';
 import { readResult } from '../../bench/page/read.js';
-import { writeReports } from '../../bench/page/write.js';
+import { writeReport, writeReports } from '../../bench/page/write.js';
 import { formatResult } from '../../bench/report.js';
 import type { BenchResult } from '../../bench/result.js';
 import { startServers } from '../../bench/server.js';
@@ -20,10 +19,10 @@ export async function bench(flags: BenchFlags): Promise<void> {
   const { repetitions, seconds } = { ...flags, ...quick };
   const common = { workloads, repetitions, seconds, progress: say };
   const result = flags.client
-    ? await runAsClient({ ...common, targets: flags.client })
+    ? await runAsClient({ ...common, workloads: betweenTwo(workloads, flags), targets: flags.client })
     : await runLocally({
         ...common,
-        variants: chooseVariants(flags.variant),
+        variants: chooseVariants(flags),
         offloads: flags.quick ? ['on'] : flags.offloads === 'both' ? ['on', 'off'] : [flags.offloads],
       });
   await deliver(result, flags);
@@ -32,7 +31,7 @@ export async function bench(flags: BenchFlags): Promise<void> {
 async function deliver(result: BenchResult, { json, html, picture }: BenchFlags): Promise<void> {
   if (json === '-') printJson(result);
   else print(formatResult(result));
-  if (json !== undefined && json !== '-') await writeFile(json, `${JSON.stringify(result, null, 2)}\n`);
+  if (json !== undefined && json !== '-') await writeReport(json, `${JSON.stringify(result, null, 2)}\n`);
   await writeReports(result, { html, picture });
 }
 
@@ -50,15 +49,22 @@ async function serve(workloads: readonly Workload[]): Promise<void> {
   }
 }
 
+/** Without those that take a third host, unless they are asked for, which is refused. */
+function betweenTwo(workloads: readonly Workload[], { workload: wanted }: BenchFlags): Workload[] {
+  return workloads.filter(({ threeHosts, info }) => !threeHosts || wanted?.includes(info.id));
+}
+
 function chooseWorkloads(wanted: readonly string[] | undefined): Workload[] {
   const known = WORKLOADS.map(({ info }) => info.id);
   refuseUnknown('workload', wanted ?? [], known);
   return WORKLOADS.filter(({ info }) => wanted?.includes(info.id) ?? true);
 }
 
-function chooseVariants(wanted: readonly string[] | undefined): LabVariant[] {
-  refuseUnknown('variant', wanted ?? [], LAB_VARIANTS);
-  return LAB_VARIANTS.filter((variant) => wanted?.includes(variant) ?? true);
+/** Docker's daemons are started only where somebody wants them. */
+function chooseVariants({ variant: named, docker }: BenchFlags): LabVariant[] {
+  refuseUnknown('variant', named ?? [], LAB_VARIANTS);
+  const wanted = named ?? LAB_VARIANTS.filter((variant) => variant !== 'docker');
+  return LAB_VARIANTS.filter((variant) => wanted.includes(variant) || (docker && variant === 'docker'));
 }
 
 function refuseUnknown(what: string, wanted: readonly string[], known: readonly string[]): void {
