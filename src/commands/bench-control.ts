@@ -26,7 +26,6 @@ Examples:
 /** `plait bench control`, below `plait bench`. */
 export function addBenchControl(bench: Command): void {
   bench
-    .enablePositionalOptions() // both have a --seconds
     .command('control')
     .summary('measure the control plane with many simulated agents')
     .description(
@@ -55,7 +54,14 @@ export function addBenchControl(bench: Command): void {
     )
     .option('--json <file>', 'write the result as JSON; "-" prints it instead of the table')
     .addHelpText('after', help)
-    .action(async (flags: BenchControlFlags) =>
-      (await import('./actions/bench-control.js')).benchControl(flags),
-    );
+    .action(async (flags: BenchControlFlags, command: Command) => {
+      const given = { ...flags, ...takenByOuter(command) };
+      await (await import('./actions/bench-control.js')).benchControl(given);
+    });
+}
+
+/** commander gives an option that `plait bench` has as well to the outer command, even where it stands after `control`. */
+function takenByOuter({ parent: bench }: Command): Partial<BenchControlFlags> {
+  const common = ['seconds', 'json'].filter((name) => bench?.getOptionValueSource(name) === 'cli');
+  return Object.fromEntries(common.map((name) => [name, bench?.getOptionValue(name)]));
 }
