@@ -57,6 +57,15 @@ test('the tables hold median, lowest and highest of every figure, to four digits
   }
 });
 
+test('flows that stalled are told where they did', () => {
+  const stalled = sampleResult();
+  Object.assign(stalled.tables[1]?.rows[1]?.results.plait ?? {}, { stalledFlows: 3 });
+  Object.assign(stalled.tables[1]?.rows[1]?.results.kernel ?? {}, { stalledFlows: 0 });
+  const told = all('td', render(stalled)).filter(({ text }) => text.includes('stalled'));
+  assert.is(told.length, 1);
+  assert.match(told[0]?.text ?? '', /, 3 flows stalled$/);
+});
+
 test('every sample is in the page as JSON', () => {
   const [json] = all('pre').filter(({ text }) => text.startsWith('{'));
   assert.equal(JSON.parse(json?.text ?? ''), result);

@@ -10,7 +10,7 @@ import { repeatLines } from '../../src/bench/page/method.js';
 import { colourOf, darkRules, SURFACE } from '../../src/bench/page/palette.js';
 import { drawPicture } from '../../src/bench/page/picture.js';
 import { readResult } from '../../src/bench/page/read.js';
-import { writeReports } from '../../src/bench/page/write.js';
+import { prepareReports } from '../../src/bench/page/write.js';
 import type { BenchResult, Role } from '../../src/bench/result.js';
 import { PlaitError } from '../../src/model/errors.js';
 import { sampleResult } from './support/bench-result.js';
@@ -136,7 +136,7 @@ test('text and bars stand out from their paper, in both themes', () => {
 });
 
 const refused: [string, string, RegExp][] = [
-  ['what is no JSON', 'nonsense', /expected object/],
+  ['what is no JSON', 'nonsense', /it is no JSON object$/],
   ['another version', JSON.stringify({ ...sampleResult(), version: 2 }), /version: .*1/],
   ['a figure that is none', JSON.stringify({ ...sampleResult(), seconds: 'three' }), /seconds: .*number/],
   [
@@ -167,15 +167,15 @@ test('a result written is read back, with fields of later versions; anything els
   }
 });
 
-test('files are written where they are asked for, and a place that is not there is named', async () => {
+test('files are written where they are asked for, and a place that is not there is told before anything is measured', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'plait-bench-'));
   try {
     const [html, picture] = [join(directory, 'page.html'), join(directory, 'picture.svg')];
-    await writeReports(sampleResult(), { html, picture });
+    await (await prepareReports({ html, picture }))(sampleResult());
     assert.match(await readFile(html, 'utf8'), /^<!DOCTYPE html>/);
     assert.is(parseMarkup(await readFile(picture, 'utf8'))[0]?.tag, 'svg');
     const nowhere = join(directory, 'absent', 'page.html');
-    const error = await writeReports(sampleResult(), { html: nowhere }).catch((cause: unknown) => cause);
+    const error = await prepareReports({ html: nowhere }).catch((cause: unknown) => cause);
     assert.match((error as PlaitError).message, new RegExp(`^write ${nowhere}: `));
   } finally {
     await rm(directory, { recursive: true });

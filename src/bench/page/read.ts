@@ -75,8 +75,8 @@ export async function readResult(path: string): Promise<BenchResult> {
   const parsed = result.safeParse(parseJson(text));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  const where = issue?.path.length ? `${issue.path.join('.')}: ` : '';
-  throw new PlaitError('RESULT_INVALID', `read result ${path}: ${where}${issue?.message}`, { hint });
+  const cause = issue?.path.length ? `${issue.path.join('.')}: ${issue.message}` : 'it is no JSON object';
+  throw new PlaitError('RESULT_INVALID', `read result ${path}: ${cause}`, { hint });
 }
 
 /** Nothing where it is no JSON, which no schema takes. */

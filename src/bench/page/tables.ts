@@ -40,9 +40,9 @@ function bodyOf(workload: WorkloadInfo, table: OffloadTable, variants: readonly 
   return html`<tbody>${rows}</tbody>`;
 }
 
-function cells({ value, ofBare, toKernel, cpu, cpuToKernel, latency }: Measurement): Markup[] {
+function cells({ value, ofBare, toKernel, cpu, cpuToKernel, latency, stalledFlows }: Measurement): Markup[] {
   return [
-    spread(value),
+    spread(value, stalledFlows ? `, ${stalledFlows} flows stalled` : ''),
     html`<td>${percent(ofBare)}</td>`,
     html`<td>${times(toKernel)}</td>`,
     spread(cpu),
@@ -52,8 +52,8 @@ function cells({ value, ofBare, toKernel, cpu, cpuToKernel, latency }: Measureme
   ];
 }
 
-function spread(summary: Summary | undefined): Markup {
+function spread(summary: Summary | undefined, remark = ''): Markup {
   if (!summary) return html`<td>–</td>`;
   const { median, min, max } = summary;
-  return html`<td>${exact(median)} <span>(${exact(min)} – ${exact(max)})</span></td>`;
+  return html`<td>${exact(median)} <span>(${exact(min)} – ${exact(max)})${remark}</span></td>`;
 }

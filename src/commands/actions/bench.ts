@@ -1,7 +1,7 @@
 import { LAB_VARIANTS, type LabVariant } from '../../bench/lab-variants.js';
 import { runLocally } from '../../bench/local-run.js';
 import { readResult } from '../../bench/page/read.js';
-import { writeReport, writeReports } from '../../bench/page/write.js';
+import { prepareReports } from '../../bench/page/write.js';
 import { formatResult } from '../../bench/report.js';
 import type { BenchResult } from '../../bench/result.js';
 import { startServers } from '../../bench/server.js';
@@ -12,27 +12,27 @@ import { print, printJson, say } from '../../output/print.js';
 import type { BenchFlags } from '../bench.js';
 
 export async function bench(flags: BenchFlags): Promise<void> {
-  if (flags.from !== undefined) return deliver(await readResult(flags.from), flags);
+  if (flags.server) return serve(chooseWorkloads(flags.workload));
+  const { json, html, picture } = flags;
+  const write = await prepareReports({ json: json === '-' ? undefined : json, html, picture });
+  const result = flags.from === undefined ? await measure(flags) : await readResult(flags.from);
+  if (json === '-') printJson(result);
+  else print(formatResult(result));
+  await write(result);
+}
+
+async function measure(flags: BenchFlags): Promise<BenchResult> {
   const workloads = chooseWorkloads(flags.workload);
-  if (flags.server) return serve(workloads);
   const quick = flags.quick ? { repetitions: 2, seconds: 1 } : {};
   const { repetitions, seconds } = { ...flags, ...quick };
   const common = { workloads, repetitions, seconds, progress: say };
-  const result = flags.client
+  return flags.client
     ? await runAsClient({ ...common, workloads: betweenTwo(workloads, flags), targets: flags.client })
     : await runLocally({
         ...common,
         variants: chooseVariants(flags),
         offloads: flags.quick ? ['on'] : flags.offloads === 'both' ? ['on', 'off'] : [flags.offloads],
       });
-  await deliver(result, flags);
-}
-
-async function deliver(result: BenchResult, { json, html, picture }: BenchFlags): Promise<void> {
-  if (json === '-') printJson(result);
-  else print(formatResult(result));
-  if (json !== undefined && json !== '-') await writeReport(json, `${JSON.stringify(result, null, 2)}\n`);
-  await writeReports(result, { html, picture });
 }
 
 /** Until a signal ends it. */
