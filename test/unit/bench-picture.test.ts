@@ -1,4 +1,5 @@
 /* The picture of a result, its words, its colours, and results read from files. */
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import { drawPicture } from '../../src/bench/page/picture.js';
 import { readResult } from '../../src/bench/page/read.js';
 import { prepareReports } from '../../src/bench/page/write.js';
 import type { BenchResult, Role } from '../../src/bench/result.js';
+import { CLI } from '../../src/lab/programs.js';
 import { PlaitError } from '../../src/model/errors.js';
 import { sampleResult } from './support/bench-result.js';
 import { parseMarkup } from './support/markup.js';
@@ -177,6 +179,23 @@ test('files are written where they are asked for, and a place that is not there 
     const nowhere = join(directory, 'absent', 'page.html');
     const error = await prepareReports({ html: nowhere }).catch((cause: unknown) => cause);
     assert.match((error as PlaitError).message, new RegExp(`^write ${nowhere}: `));
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+test('plait bench --from makes table, page and picture of a saved result, and measures nothing', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'plait-bench-'));
+  try {
+    const [file, html, picture] = ['result.json', 'page.html', 'picture.svg'].map((name) =>
+      join(directory, name),
+    );
+    await writeFile(file ?? '', JSON.stringify(sampleResult()));
+    const words = ['bench', '--from', file, '--html', html, '--picture', picture] as string[];
+    const printed = execFileSync(process.execPath, [CLI, ...words], { encoding: 'utf8' });
+    assert.match(printed, /Plait/);
+    assert.is(parseMarkup(await readFile(html ?? '', 'utf8'))[0]?.tag, 'html');
+    assert.is(await readFile(picture ?? '', 'utf8'), `${drawPicture(draw, sampleResult()).text}\n`);
   } finally {
     await rm(directory, { recursive: true });
   }
