@@ -27,7 +27,7 @@ export async function listAlive(store: Store): Promise<Set<string>> {
 }
 
 /**
- * Writes the node's record, new or changed. Names and VTEP addresses are unique. A silent node that has the same
+ * Writes the node's record, new or changed: what is there already is no news for all other nodes. Names and VTEP addresses are unique. A silent node that has the same
  * address is this host before it was installed again: it is removed with its endpoints.
  * Throws NameTaken, VtepTaken.
  */
@@ -38,9 +38,11 @@ export async function registerNode(store: Store, node: Node): Promise<void> {
     if (name && name.value !== node.id && (await store.get(nodeKey(name.value)))) {
       throw new NameTaken('node', node.name, `node ${name.value}`);
     }
+    const record = JSON.stringify(node);
+    if (name?.value === node.id && (await store.get(nodeKey(node.id)))?.value === record) return;
     const { succeeded } = await store.txn(
       [unchanged(nodeNameKey(node.name), name?.modRevision ?? '0')],
-      [put(nodeKey(node.id), JSON.stringify(node)), put(nodeNameKey(node.name), node.id)],
+      [put(nodeKey(node.id), record), put(nodeNameKey(node.name), node.id)],
     );
     if (succeeded) return;
   }

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { type Node, randomId } from '../../src/model/records.js';
 import { keepAlive } from '../../src/store/alive.js';
 import { createEndpoint } from '../../src/store/endpoints.js';
+import { nodeKey } from '../../src/store/keys.js';
 import { createNetwork } from '../../src/store/networks.js';
 import { listNodes, registerNode, removeNode } from '../../src/store/nodes.js';
 import { Store } from '../../src/store/store.js';
@@ -96,6 +97,20 @@ connection('a call to a frozen etcd ends in time, and works again after it thaws
   );
   impatient.close();
 });
+
+connection(
+  'a node that registers again as it is writes nothing, so that no other node hears of it',
+  async () => {
+    const same = nodeNamed('same', '192.0.2.77');
+    await registerNode(store, same);
+    const before = await store.get(nodeKey(same.id));
+    await registerNode(store, structuredClone(same));
+    assert.equal(await store.get(nodeKey(same.id)), before);
+    await registerNode(store, { ...same, version: '2' });
+    assert.not.equal((await store.get(nodeKey(same.id)))?.modRevision, before?.modRevision);
+    await removeNode(store, same);
+  },
+);
 
 connection('a node registers, renames itself, and gives its old name back', async () => {
   const node = nodeNamed('n1');

@@ -2,7 +2,9 @@
 import type { EndpointInput } from '../../model/inputs.js';
 import { type Network, type Node, randomId } from '../../model/records.js';
 import { createEndpoints } from '../../store/bulk.js';
+import { nodeKey, nodeNameKey } from '../../store/keys.js';
 import { createNetwork } from '../../store/networks.js';
+import { MAX_TXN_OPS, put } from '../../store/operations.js';
 import type { Store } from '../../store/store.js';
 import {
   type ControlOptions,
@@ -29,6 +31,7 @@ export async function makeCluster(store: Store, options: ControlOptions): Promis
   const createdAt = new Date().toISOString();
   const common = { version: 'bench', labels: {}, createdAt };
   const nodes = agents.map(({ name, vtep }): Node => ({ id: randomId(), name, vtep, ...common }));
+  await writeNodes(store, nodes);
   const networks: Network[] = [];
   for (let at = 0; at < options.networks; at++) {
     const input = { name: `net${at}`, subnets: [subnetOf(at)] };
@@ -52,4 +55,16 @@ export async function makeCluster(store: Store, options: ControlOptions): Promis
   }
   const present = churning.map((seat) => ({ seat, id: ids.get(seat) ?? '' }));
   return { agents, nodes, networks, present, seats: seating };
+}
+
+/** As after an upgrade of all agents: they are known, and only their signs of life are missing. */
+async function writeNodes(store: Store, nodes: readonly Node[]): Promise<void> {
+  const writes = nodes.map((node) => [
+    put(nodeKey(node.id), JSON.stringify(node)),
+    put(nodeNameKey(node.name), node.id),
+  ]);
+  const batch = MAX_TXN_OPS / 2;
+  for (let at = 0; at < writes.length; at += batch) {
+    await store.txn([], writes.slice(at, at + batch).flat());
+  }
 }
