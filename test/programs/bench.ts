@@ -142,6 +142,7 @@ export class Bench {
     const gso = one.gsoSize === undefined ? {} : { gsoSize: one.gsoSize };
     if (one.needs === 'tunnel')
       return { ...gso, entry: this.#beside.program('through_tunnel'), mark: TO_FROM_VXLAN };
+    if (one.needs === 'transmission') return { ...gso, transmitting: true };
     if (one.needs === 'members') return { ...gso, ...this.#members() };
     return gso;
   }

@@ -33,10 +33,11 @@ export interface Case {
   expected: Expected;
   gsoSize?: RunOptions['gsoSize'];
   /**
-   * What it needs beyond the maps: a network with members to flood, tunnel metadata, or programs that remember no rows,
-   * as all do after each write of the maps. The others find in their memory what their maps hold.
+   * What it needs beyond the maps: a network with members to flood; tunnel metadata; a netkit's transmission, not the
+   * reception of a veth; or programs that remember no rows, as all do after each write of the maps. The others find in
+   * their memory what their maps hold.
    */
-  needs?: 'members' | 'tunnel' | 'forgetting';
+  needs?: 'members' | 'tunnel' | 'forgetting' | 'transmission';
 }
 
 /** Segments of an aggregate as TCP makes them for the overlay. */
@@ -99,6 +100,12 @@ const fromContainer: Row[] = [
     what: 'UDP 64 B to another node, nothing remembered',
     frame: v4(alice, carol, datagram(64)),
     needs: 'forgetting',
+    expected: SENT,
+  },
+  {
+    what: 'UDP 64 B to another node, out of a netkit',
+    frame: v4(alice, carol, datagram(64)),
+    needs: 'transmission',
     expected: SENT,
   },
   { what: 'UDP 1400 B to another node', frame: v4(alice, carol, datagram(1400)), expected: SENT },
