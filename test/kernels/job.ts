@@ -13,6 +13,7 @@ const execute = promisify(execFile);
 /** As the tree has them. */
 const FILES = [
   ...['package.json', 'dist/bpf/plait.bpf.o', 'dist/src', 'dist/test', 'test/host', 'test/packet'],
+  ...['dist/bpf/calibration.o', 'test/programs'],
   ...['addon/package.json', 'addon/README.md', 'addon/dist', 'addon/test', 'addon/build/Release'],
 ];
 /** Big, and of use to nobody who does not build. */
