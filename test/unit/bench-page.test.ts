@@ -88,7 +88,7 @@ test('there is a plot for each measure of each workload, and the picture of all'
 
 test('bars begin at zero and are as long as their medians, on one scale for both settings of the offloads', () => {
   const plot = insidePlot('TCP, one stream, Gbit/s');
-  const colours = { bare: '#818b96', kernel: '#d55e00', plait: '#0072b2' };
+  const colours = { bare: '#818b96', kernel: '#c25200', plait: '#0072b2' };
   const zero = Math.min(...barsOf(plot, colours.bare).map(([left]) => left));
   const [on, off] = result.tables.map(({ rows }) => rows[0]?.results ?? {});
   const pixels = (barsOf(plot, colours.bare)[0]?.[1] ?? 0) - zero;

@@ -201,4 +201,13 @@ test('plait bench --from makes table, page and picture of a saved result, and me
   }
 });
 
+test('the README shows the picture that this code makes of the figures beside it', async () => {
+  const place = join(import.meta.dirname, '..', '..', '..', 'src', 'bench', 'page');
+  const result = await readResult(join(place, 'measured.json'));
+  const picture = await readFile(join(place, 'measured.svg'), 'utf8');
+  assert.is(picture, `${drawPicture(draw, result).text}\n`);
+  const readme = await readFile(join(place, '..', '..', '..', 'README.md'), 'utf8');
+  assert.match(readme, /!\[[^\]]+\]\(src\/bench\/page\/measured\.svg\)/);
+});
+
 test.run();

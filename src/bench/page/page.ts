@@ -8,8 +8,9 @@ import { html, Markup } from './html.js';
 import type { Draw } from './library.js';
 import { machineList, method, repeatLines } from './method.js';
 import { type Panel, type Section, sections } from './panels.js';
-import { canPicture, drawPicture } from './picture.js';
+import { drawPicture } from './picture.js';
 import { plotPanel } from './plot.js';
+import { hasShares } from './shares.js';
 import { PAGE_STYLE } from './style.js';
 import { figures } from './tables.js';
 import { machineLine, runLine } from './words.js';
@@ -60,7 +61,7 @@ function summary(draw: Draw, result: BenchResult): Markup {
   );
   return html`${headline(result).map((sentence) => html`<p>${sentence}</p>`)}
 ${tileList.length > 0 ? html`<ul class="tiles">${tileList}</ul>` : ''}
-${canPicture(result) ? html`<figure class="card wide">${drawPicture(draw, result)}</figure>` : ''}`;
+${hasShares(result) ? html`<figure class="card wide">${drawPicture(draw, result)}</figure>` : ''}`;
 }
 
 function sectionMarkup(

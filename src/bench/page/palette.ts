@@ -22,9 +22,9 @@ export const SURFACE = {
 
 const ROLES: Record<Exclude<Role, 'other'>, Colour> = {
   bare: { light: '#818b96', dark: '#8b949e' },
-  kernel: { light: '#d55e00', dark: '#ee8434' },
+  kernel: { light: '#c25200', dark: '#ee8434' },
   plait: { light: '#0072b2', dark: '#3fa2e0' },
-  docker: { light: '#b85c8f', dark: '#dc92bb' },
+  docker: { light: '#a84e80', dark: '#dc92bb' },
 };
 
 const OTHERS: readonly Colour[] = [

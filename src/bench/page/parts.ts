@@ -1,5 +1,5 @@
 /* What all plots share: how texts look, and the axis that is a column of texts. */
-import type { XAXisComponentOption, YAXisComponentOption } from 'echarts';
+import type { CustomSeriesOption, XAXisComponentOption, YAXisComponentOption } from 'echarts';
 import { SURFACE } from './palette.js';
 
 export const plainText = { color: SURFACE.ink.light, fontSize: 12 } as const;
@@ -45,3 +45,28 @@ export const lengthLabel = { color: SURFACE.muted.light, fontSize: 11 } as const
 
 /** No answer to the pointer: a picture that nothing runs in. */
 export const still = { silent: true, emphasis: { disabled: true } } as const;
+
+/** Pixels: the ends of a spread, and the middle of its bar. */
+export interface Place {
+  left: number;
+  right: number;
+  y: number;
+}
+
+export type CustomElement = NonNullable<ReturnType<NonNullable<CustomSeriesOption['renderItem']>>>;
+
+/** A line with a cap at either end. */
+export function whisker({ left, right, y }: Place): CustomElement {
+  const cap = 5;
+  const style = { stroke: SURFACE.ink.light, lineWidth: 1, fill: 'none' } as const;
+  const stroke = (x1: number, y1: number, x2: number, y2: number) =>
+    ({ type: 'line', shape: { x1, y1, x2, y2 }, style }) as const;
+  return {
+    type: 'group',
+    children: [
+      stroke(left, y, right, y),
+      stroke(left, y - cap, left, y + cap),
+      stroke(right, y - cap, right, y + cap),
+    ],
+  };
+}

@@ -2,117 +2,69 @@
  * The whole result in one picture, for the head of a page or of a README: for each workload how much of host-to-host
  * speed is left over each overlay, and how Plait relates to the kernel's. Drawn so that it can be read alone.
  */
-import type { BarSeriesOption, TitleComponentOption } from 'echarts';
+import type { BarSeriesOption, CustomSeriesOption, TitleComponentOption } from 'echarts';
 import { PlaitError } from '../../model/errors.js';
-import type { BenchResult, Measurement, VariantInfo, WorkloadInfo } from '../result.js';
+import type { BenchResult, VariantInfo } from '../result.js';
 import { percent, times } from './figures.js';
 import type { Markup } from './html.js';
 import type { Draw, PlotOption } from './library.js';
 import { colourOf, darkRules, SURFACE } from './palette.js';
-import { offloadsTitle } from './panels.js';
 import {
+  type CustomElement,
   figuresAxis,
   headingText,
   lengthAxis,
   lengthLabel,
   namesAxis,
+  type Place,
   plainText,
   still,
   strongText,
+  whisker,
 } from './parts.js';
+import { hasShares, type ShareRow, type Side, sayShares, sidesOf } from './shares.js';
 import { capital, machineLine, runLine } from './words.js';
 
 const WIDTH = 900;
 const LABELS = 196;
 const RATIO = 64;
-/** Right of a full bar: its label. */
-const BEYOND = 38;
-const THICKNESS = 12;
+/** Between the plots and the ratios. */
+const BEYOND = 8;
+const THICKNESS = 14;
 const ROW_GAP = 13;
 const TOP = 136;
 const BOTTOM = 34;
 const MARGIN = 18;
 
-/** One workload in one setting of the offloads. */
-interface Row {
-  workload: WorkloadInfo;
-  /** By the variant's id: speed in shares of host-to-host speed. */
-  shares: Map<string, number>;
-  /** Plait's speed divided by the kernel's. */
-  ratio: number | null;
-}
-
-interface Side {
-  title: string;
-  rows: Row[];
-}
-
-/** Whether anything was measured from host to host, which the picture is about. */
-export function canPicture(result: BenchResult): boolean {
-  return sidesOf(result).some(({ rows }) => rows.some(({ shares }) => shares.size > 0));
-}
-
 /** @throws PlaitError where nothing was measured from host to host */
 export function drawPicture(draw: Draw, result: BenchResult): Markup {
-  if (!canPicture(result))
+  if (!hasShares(result))
     throw new PlaitError('NOTHING_TO_DRAW', 'draw the picture: the result has no host-to-host figures', {
       hint: 'measure again with host to host among the variants',
     });
-  const overlays = result.variants.filter(({ role }) => role !== 'bare');
+  const overlays = overlaysOf(result);
   const sides = sidesOf(result);
   return draw(optionOf(result, sides, overlays), {
     width: WIDTH,
     height: TOP + result.workloads.length * rowHeight(overlays) + BOTTOM,
     id: 'picture',
     title: TITLE,
-    description: describe(sides, overlays),
+    description: sayShares(sides, overlays),
     style: darkRules(),
   });
 }
 
+const overlaysOf = ({ variants }: BenchResult): VariantInfo[] =>
+  variants.filter(({ role }) => role !== 'bare');
+
 const rowHeight = (overlays: readonly VariantInfo[]): number => overlays.length * THICKNESS + ROW_GAP;
-
-function sidesOf({ tables, workloads, variants }: BenchResult): Side[] {
-  return tables.map(({ offloads, rows }) => ({
-    title: offloadsTitle(offloads),
-    rows: workloads.map((workload) => {
-      const results = rows.find((row) => row.workload === workload.id)?.results ?? {};
-      return rowOf(workload, results, variants);
-    }),
-  }));
-}
-
-function rowOf(
-  workload: WorkloadInfo,
-  results: Record<string, Measurement>,
-  variants: readonly VariantInfo[],
-): Row {
-  const speed = (ratio: number | null | undefined): number | null => {
-    if (ratio === null || ratio === undefined || ratio === 0) return null;
-    return workload.higherIsBetter ? ratio : 1 / ratio;
-  };
-  const shares = variants
-    .filter(({ role }) => role !== 'bare')
-    .flatMap(({ id }): [string, number][] => {
-      const share = speed(results[id]?.ofBare);
-      return share === null ? [] : [[id, share]];
-    });
-  const plait = variants.find(({ role }) => role === 'plait');
-  return { workload, shares: new Map(shares), ratio: speed(plait && results[plait.id]?.toKernel) };
-}
-
-function describe(sides: readonly Side[], overlays: readonly VariantInfo[]): string {
-  const sayRow = ({ workload, shares, ratio }: Row): string => {
-    const each = overlays.map(({ id, title }) => `${title} ${percent(shares.get(id) ?? null)}`);
-    return `${workload.title}: ${each.join(', ')}, Plait / kernel ${times(ratio)}`;
-  };
-  return sides.map(({ title, rows }) => `With ${title}: ${rows.map(sayRow).join('; ')}.`).join(' ');
-}
 
 function optionOf(result: BenchResult, sides: readonly Side[], overlays: readonly VariantInfo[]): PlotOption {
   const highest = Math.max(
     1,
-    ...sides.flatMap(({ rows }) => rows.flatMap(({ shares }) => [...shares.values()])),
+    ...sides.flatMap(({ rows }) =>
+      rows.flatMap(({ shares }) => [...shares.values()].map((share) => share.highest)),
+    ),
   );
   const [first] = sides;
   const wide = (WIDTH - LABELS - MARGIN) / sides.length;
@@ -155,9 +107,10 @@ function optionOf(result: BenchResult, sides: readonly Side[], overlays: readonl
         side,
       ),
     ]),
-    series: sides.flatMap(({ rows }, side) =>
-      overlays.map((variant) => bars(variant, rows, side, colourOf(variant, result.variants))),
-    ),
+    series: sides.flatMap((one, side) => [
+      ...spreads(one, side, result),
+      ...overlays.map((variant) => bars(variant, one.rows, side, colourOf(variant, result.variants))),
+    ]),
   };
 }
 
@@ -173,7 +126,11 @@ function headings(result: BenchResult): TitleComponentOption[] {
   return [
     line(TITLE, 16, { fontSize: 17, fontWeight: 'bold', color: SURFACE.ink.light }),
     line(`${machineLine(result)}.`, 41, small),
-    line(`${runLine(result)}.`, 58, small),
+    line(
+      `${runLine(result)}; whiskers: lowest to highest sample; grey: the same of host to host.`,
+      58,
+      small,
+    ),
   ];
 }
 
@@ -202,7 +159,7 @@ const HOST = {
   data: [{ xAxis: 1 }],
 } satisfies BarSeriesOption['markLine'];
 
-function bars(variant: VariantInfo, rows: readonly Row[], side: number, color: string): BarSeriesOption {
+function bars(variant: VariantInfo, rows: readonly ShareRow[], side: number, color: string): BarSeriesOption {
   return {
     ...still,
     type: 'bar',
@@ -211,21 +168,55 @@ function bars(variant: VariantInfo, rows: readonly Row[], side: number, color: s
     yAxisIndex: 2 * side,
     barWidth: THICKNESS,
     barGap: '0%',
-    data: rows.map(({ shares }) => shares.get(variant.id) ?? '-'),
+    data: rows.map(({ shares }) => shares.get(variant.id)?.median ?? '-'),
     itemStyle: { color },
     markLine: HOST,
     label: {
       show: true,
-      position: 'right',
-      distance: 2,
+      position: 'insideLeft',
+      distance: 6,
       fontSize: 10.5,
-      color: SURFACE.ink.light,
+      fontWeight: 'bold',
+      color: SURFACE.paper.light,
       textBorderWidth: 0,
-      backgroundColor: SURFACE.paper.light,
-      padding: [0, 2],
       formatter: ({ value }) => percent(Number(value)),
     },
   };
 }
+
+/** From the lowest to the highest sample: of host to host a band behind the bars, of each overlay a whisker at its bar. */
+function spreads({ rows }: Side, side: number, result: BenchResult): CustomSeriesOption[] {
+  const overlays = overlaysOf(result);
+  const series = (
+    variant: VariantInfo,
+    shape: (place: Place) => CustomElement,
+    z: number,
+  ): CustomSeriesOption => ({
+    ...{ type: 'custom', silent: true, z, xAxisIndex: side, yAxisIndex: 2 * side },
+    encode: { x: [0, 1], y: 2 },
+    data: rows.flatMap(({ shares }, row) => {
+      const share = shares.get(variant.id);
+      return share ? [[share.lowest, share.highest, row]] : [];
+    }),
+    renderItem: (_, api) => {
+      const [left = 0, y = 0] = api.coord([api.value(0), api.value(2)]);
+      const [right = 0] = api.coord([api.value(1), api.value(2)]);
+      return shape({ left, right, y });
+    },
+  });
+  return result.variants.map((variant) => {
+    if (variant.role === 'bare') return series(variant, band(rowHeight(overlays) - 5), 0);
+    const index = overlays.indexOf(variant) - (overlays.length - 1) / 2;
+    return series(variant, ({ left, right, y }) => whisker({ left, right, y: y + index * THICKNESS }), 4);
+  });
+}
+
+const band =
+  (height: number) =>
+  ({ left, right, y }: Place): CustomElement => ({
+    type: 'rect',
+    shape: { x: left, y: y - height / 2, width: right - left, height },
+    style: { fill: SURFACE.line.light },
+  });
 
 const TITLE = 'Speed over an overlay, as a share of host-to-host speed';

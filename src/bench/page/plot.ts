@@ -19,6 +19,7 @@ import {
   plainText,
   still,
   strongText,
+  whisker,
 } from './parts.js';
 
 const WIDTH = 560;
@@ -128,30 +129,15 @@ function bars(
 
 /** From the lowest to the highest sample. */
 function whiskers(lines: readonly Line[]): CustomSeriesOption {
-  const cap = 6;
-  const style = { stroke: SURFACE.ink.light, lineWidth: 1, fill: 'none' } as const;
   const data = lines.flatMap((line, row) =>
     'bar' in line ? [[line.bar.summary.min, line.bar.summary.max, row]] : [],
   );
   return {
-    type: 'custom',
-    silent: true,
-    z: 4,
-    encode: { x: [0, 1], y: 2 },
-    data,
+    ...{ type: 'custom', silent: true, z: 4, encode: { x: [0, 1], y: 2 }, data },
     renderItem: (_, api) => {
       const [left = 0, y = 0] = api.coord([api.value(0), api.value(2)]);
       const [right = 0] = api.coord([api.value(1), api.value(2)]);
-      const stroke = (x1: number, y1: number, x2: number, y2: number) =>
-        ({ type: 'line', shape: { x1, y1, x2, y2 }, style }) as const;
-      return {
-        type: 'group',
-        children: [
-          stroke(left, y, right, y),
-          stroke(left, y - cap, left, y + cap),
-          stroke(right, y - cap, right, y + cap),
-        ],
-      };
+      return whisker({ left, right, y });
     },
   };
 }
