@@ -22,15 +22,14 @@ export class HeapTidy {
   readonly #timer: NodeJS.Timeout;
   readonly #heapBytes: () => number;
   readonly #collect: () => void;
-  /** The heap as of the last collection. */
-  #kept: number;
+  /** The heap as of the last collection. Nothing is known of it at first: what a start leaves behind is collected. */
+  #kept = 0;
   #isBusy = true;
   #isOnceMore = false;
 
   constructor({ quietMs = 3000, heapBytes = totalHeap, collect = collectorOf() }: HeapTidyOptions = {}) {
     this.#heapBytes = heapBytes;
     this.#collect = collect;
-    this.#kept = heapBytes();
     this.#timer = setInterval(() => this.#look(), quietMs).unref();
   }
 
