@@ -1,6 +1,7 @@
 /*
  * One colour for each variant, wherever it is drawn. The hues are those of Okabe and Ito, which people who see fewer
- * colours can still tell apart; each has a contrast of 3 or more to its background (WCAG 2.2, 1.4.11).
+ * colours can still tell apart; each has a contrast of 3 or more to its background (WCAG 2.2, 1.4.11), those
+ * of overlays, whose bars carry text in the background's colour, of 4.5 (1.4.3).
  *
  * Plots carry the light colours as attributes. A rule for each exchanges it where the reader prefers dark: style rules
  * win over attributes, and a program that knows no media queries still shows a whole picture.
