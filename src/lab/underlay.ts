@@ -30,6 +30,7 @@ export async function buildUnderlay(spec: LabSpec): Promise<void> {
     `address add ${underlayAddress.v6}/64 dev br0 nodad`,
     ...[...hosts, outside].map((host) => `link set ${host.name} master br0 up`),
   ]);
+  await keepFilterOffSwitch(spec);
   for (const host of hosts) await configure(spec, host.name, [...hostLines(host), ...defaultRoutes()]);
   await configure(spec, 'outside', [
     ...hostLines(outside),
@@ -102,6 +103,17 @@ function defaultRoutes(): string[] {
 async function configure(spec: LabSpec, member: string, lines: string[]): Promise<void> {
   const doing = `configure ${member} of lab ${spec.name}`;
   await ipBatch(lines, { doing, netns: namespacePath(spec.name, member) });
+}
+
+/**
+ * Where the kernel has br_netfilter, every new namespace sends bridged packets through its packet filter. The bridge
+ * stands for a switch, which has none; it took 15 % of a small packet's time, whatever the packet was.
+ */
+async function keepFilterOffSwitch(spec: LabSpec): Promise<void> {
+  const script =
+    'for file in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e "$file" ] || echo 0 >"$file"; done';
+  const netns = namespacePath(spec.name, 'underlay');
+  await run('sh', ['-c', script], { doing: `configure the switch of lab ${spec.name}`, netns });
 }
 
 async function killProcessesIn(namespace: string): Promise<void> {

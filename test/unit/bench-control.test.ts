@@ -164,7 +164,7 @@ control('each tick attaches one and detaches the oldest, so that as many are the
   assert.is(result.attached.size, 5);
   assert.is(result.detached, 5);
   assert.is(result.present.length, 3);
-  assert.ok(result.seconds >= 0.08, String(result.seconds));
+  assert.ok(result.seconds >= 0.07, String(result.seconds)); // a timer may come a little early
   assert.equal(
     asked.filter((line) => line.startsWith('detach')),
     ['detach s0', 'detach s1', 'detach s2', 'detach e0', 'detach e1'],
