@@ -48,7 +48,7 @@ static __always_inline int to_remote(struct __sk_buff *skb, const struct endpoin
 {
 	struct vtep *vtep = bpf_map_lookup_elem(&vteps, &index);
 	bool slow = !is_ip(proto);
-	__u64 number;
+	struct traffic *traffic;
 
 	if (!vtep || !(vtep->flags & VTEP_VALID))
 		return -DROP_NO_VTEP;
@@ -58,8 +58,8 @@ static __always_inline int to_remote(struct __sk_buff *skb, const struct endpoin
 			return refuse_too_big(skb, bpf_map_lookup_elem(&networks, &endpoint->vni), proto, vtep->mtu);
 	}
 	count_event(EVENT_REMOTE_SENT, skb->len);
-	number = count_tx(&vtep_counters, index, skb->len);
-	return slow ? send_slow(skb, endpoint->vni, vtep) : send_fast(skb, endpoint->vni, vtep, number);
+	traffic = count_tx(&vtep_counters, index, skb->len);
+	return slow ? send_slow(skb, endpoint->vni, vtep) : send_fast(skb, endpoint->vni, vtep, traffic);
 }
 
 static __always_inline int forward(struct __sk_buff *skb, const struct endpoint *endpoint, const struct ethhdr *eth)

@@ -15,15 +15,16 @@ static __always_inline void count_event(enum event event, __u64 bytes)
 	counter->bytes += bytes;
 }
 
-/* `counters` is endpoint_counters or vtep_counters. Returns the number of this packet on this CPU. */
-static __always_inline __u64 count_tx(void *counters, __u32 slot, __u64 bytes)
+/* `counters` is endpoint_counters or vtep_counters. Returns what it counted in, or NULL. */
+static __always_inline struct traffic *count_tx(void *counters, __u32 slot, __u64 bytes)
 {
 	struct traffic *traffic = bpf_map_lookup_elem(counters, &slot);
 
 	if (!traffic)
-		return 0;
+		return NULL;
+	traffic->tx_packets++;
 	traffic->tx_bytes += bytes;
-	return ++traffic->tx_packets;
+	return traffic;
 }
 
 static __always_inline void count_rx(void *counters, __u32 slot, __u64 bytes)

@@ -24,7 +24,7 @@
 struct flow {
 	struct ethhdr eth;
 	__u32 hash;
-	__u16 id;
+	__be16 id;
 	__u8 ecn;
 };
 
@@ -117,12 +117,38 @@ static __always_inline int send6(struct __sk_buff *skb, __u32 vni, const struct 
 	return bpf_redirect_neigh(vtep->ifindex, &hop, sizeof(hop), 0);
 }
 
+/* Datagrams that this is going to be. Where the packet does not say (a raw socket's aggregate): as many as can be. */
+static __always_inline __u32 datagrams(const struct __sk_buff *skb)
+{
+	if (!skb->gso_size)
+		return 1;
+	return skb->gso_segs ? skb->gso_segs : skb->len / skb->gso_size + 1;
+}
+
 /*
- * Sends an IP packet to another node: the `number`th of this CPU to that node, which makes the outer IP-ID. It repeats
- * after 65536 packets and not earlier, as a random one would, and the flow's hash keeps CPUs apart (RFC 6864
- * section 4.3). Whatever adjust_room refuses takes the slow path, untouched.
+ * Takes the outer IP-IDs of this packet, and returns the first: whoever segments an aggregate counts up from it. A CPU
+ * repeats an ID of a flow after 65536 datagrams to that node and not earlier, as random ones would (RFC 6864 section
+ * 4.3). Each CPU begins somewhere else, for a flow may move between them. GRO, too, wants IDs that count up (since
+ * Linux 6.10, where DF is clear).
  */
-static __always_inline int send_fast(struct __sk_buff *skb, __u32 vni, const struct vtep *vtep, __u64 number)
+static __always_inline __be16 take_ids(const struct __sk_buff *skb, struct traffic *traffic, __u32 hash)
+{
+	__u64 first;
+
+	if (!traffic)
+		return bpf_htons(hash);
+	first = traffic->outer_id;
+	if (!first)
+		first = 1ull + bpf_get_prandom_u32();
+	traffic->outer_id = first + datagrams(skb);
+	return bpf_htons(hash + first);
+}
+
+/*
+ * Sends an IP packet to another node; `traffic` counts what this CPU sends there. Whatever adjust_room refuses takes
+ * the slow path, untouched.
+ */
+static __always_inline int send_fast(struct __sk_buff *skb, __u32 vni, const struct vtep *vtep, struct traffic *traffic)
 {
 	struct flow flow = {};
 	struct ethhdr *eth = (void *)(long)skb->data;
@@ -132,7 +158,7 @@ static __always_inline int send_fast(struct __sk_buff *skb, __u32 vni, const str
 	eth_copy(&flow.eth, eth);
 	flow.ecn = ecn_of(eth->h_proto, eth + 1);
 	flow.hash = flow_hash(skb, eth);
-	flow.id = flow.hash + number;
+	flow.id = take_ids(skb, traffic, flow.hash);
 	if (vtep->flags & VTEP_IPV6)
 		return send6(skb, vni, vtep, &flow);
 	return send4(skb, vni, vtep, &flow);

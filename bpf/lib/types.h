@@ -124,7 +124,8 @@ struct traffic {
 	__u64 rx_bytes; /* inner frames, Ethernet header included */
 	__u64 tx_packets;
 	__u64 tx_bytes;
-	__u64 drops; /* frames that it sent and that were dropped */
+	__u64 drops;    /* frames that it sent and that were dropped */
+	__u64 outer_id; /* vtep_counters: from which the next outer IP-ID is made; 0: none was sent yet */
 };
 
 struct counter {

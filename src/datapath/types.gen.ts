@@ -155,21 +155,23 @@ export const counterCodec: Codec<Counter> = struct<Counter>(16, [
   ['bytes', 8, u64],
 ]);
 
-/** struct traffic, 40 bytes. */
+/** struct traffic, 48 bytes. */
 export interface Traffic {
   rxPackets: bigint;
   rxBytes: bigint;
   txPackets: bigint;
   txBytes: bigint;
   drops: bigint;
+  outerId: bigint;
 }
 
-export const trafficCodec: Codec<Traffic> = struct<Traffic>(40, [
+export const trafficCodec: Codec<Traffic> = struct<Traffic>(48, [
   ['rxPackets', 0, u64],
   ['rxBytes', 8, u64],
   ['txPackets', 16, u64],
   ['txBytes', 24, u64],
   ['drops', 32, u64],
+  ['outerId', 40, u64],
 ]);
 
 /** struct addr, 16 bytes. */

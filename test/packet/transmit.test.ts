@@ -34,7 +34,7 @@ for (const [what, frame] of [
     const received = datapath.run('from_container', frame);
     const sent = datapath.run('from_container', frame, { transmitting: true });
     assert.is(received.verdict, 'redirect', 'the precondition');
-    // The IP-ID of the outer header is random, and its checksum follows.
+    // Each packet has an IP-ID of its own, and the outer header's checksum follows.
     const blank = (out: Buffer): Buffer =>
       out.length > frame.length ? patch(patch(out, 18, [0, 0]), 24, [0, 0]) : out;
     assert.equal({ ...sent, out: [...blank(sent.out)] }, { ...received, out: [...blank(received.out)] });

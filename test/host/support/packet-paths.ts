@@ -119,6 +119,27 @@ export function packetPathScenarios(ipv6Underlay: boolean): void {
     },
   );
 
+  if (!ipv6Underlay) {
+    // Routers may cut each of them, and nothing but the IP-ID tells fragments apart.
+    scenario('the datagrams that aggregates become have IP-IDs of their own', async (lab) => {
+      const filter = `src host ${lab.node('n1').vtep} and udp dst port ${PORT} and greater 1000`;
+      await lab.sh('n1', 'ethtool -K eth0 tso off gso off'); // the kernel cuts them, before tcpdump
+      const server = lab.start('c2', 'taskset -c 0 iperf3 -s -1');
+      try {
+        await listening(lab, 'c2', 5201);
+        const capture = await Capture.start(lab, { member: 'n1', filter });
+        await lab.sh('c1', `taskset -c 0 iperf3 -c ${c2.address} -n 50M`);
+        const ids = (await capture.stop(['ip.id'])).map((packet) => packet['ip.id'][0]);
+        assert.ok(ids.length > 1000, `${ids.length} datagrams`);
+        const repeated = ids.length - new Set(ids).size;
+        assert.ok(repeated < ids.length / 100, `${repeated} of ${ids.length} have another's`);
+      } finally {
+        await server.stop('SIGKILL');
+        await lab.sh('n1', 'ethtool -K eth0 tso on gso on');
+      }
+    });
+  }
+
   scenario('containers of one node exchange aggregates in place', async (lab) => {
     for (const target of [d1.address, d1.address6]) {
       const grown = await growth(lab, 'n1', async () => {

@@ -54,6 +54,8 @@ export interface Run {
 
 export interface RunOptions {
   gsoSize?: number;
+  /** As many as it takes, when left out. */
+  gsoSegs?: number;
   ifindex?: number;
   mark?: number;
   /** Inside a netkit's transmission, instead of behind a reception. */
@@ -129,7 +131,7 @@ export class TestDatapath {
   input(program: Program, data: Uint8Array, options: RunOptions = {}): TestRunOptions {
     const { gsoSize = 0, ifindex = alice.ifindex, mark = 0, transmitting = false, netns } = options;
     const ingressIfindex = transmitting ? 0 : ifindex;
-    const gsoSegs = gsoSize && Math.ceil(data.length / gsoSize);
+    const { gsoSegs = gsoSize && Math.ceil(data.length / gsoSize) } = options;
     return {
       data,
       ctx: isXdp(program)
@@ -153,7 +155,7 @@ export class TestDatapath {
   }
 
   /** All CPUs together. */
-  traffic(map: 'endpoint_counters' | 'vtep_counters', slot: number): Traffic {
+  traffic(map: 'endpoint_counters' | 'vtep_counters', slot: number): Omit<Traffic, 'outerId'> {
     const perCpu = this.map(map).typedPerCpu(u32, trafficCodec).get(slot) ?? [];
     const sum = (field: keyof Traffic): bigint => perCpu.reduce((total, cpu) => total + cpu[field], 0n);
     return {
