@@ -21,7 +21,6 @@
 #include "hash.h"
 #include "maps.h"
 
-/* Has to be read before the row is looked up. */
 static __always_inline __u64 current_generation(void)
 {
 	__u32 only = 0;
@@ -33,6 +32,18 @@ static __always_inline __u64 current_generation(void)
 static __always_inline bool is_current(__u64 remembered, __u64 now)
 {
 	return now && remembered == now;
+}
+
+/*
+ * Between reading the generation and looking the row up, for CPUs that reorder reads: one that read the row first, and
+ * the generation after it was raised, would take the old row for a current one until the next write. BPF's atomics are
+ * ordered fully if they fetch, hence the use of what this one fetches.
+ */
+static __always_inline void order_reads(__u64 *remembered)
+{
+	__u64 fetched = __sync_fetch_and_or(remembered, 0);
+
+	asm volatile("" : : "r"(fetched) : "memory");
 }
 
 static __always_inline bool fdb_key_equal(const struct fdb_key *a, const struct fdb_key *b)
@@ -53,12 +64,13 @@ static __always_inline const struct endpoint *find_endpoint(__u32 ifindex)
 		return NULL;
 	if (is_current(recent->generation, now) && recent->ifindex == ifindex)
 		return &recent->endpoint;
+	order_reads(&recent->generation);
 	endpoint = bpf_map_lookup_elem(&endpoints, &ifindex);
 	if (!endpoint)
 		return NULL;
-	recent->generation = now;
 	recent->ifindex = ifindex;
 	recent->endpoint = *endpoint;
+	recent->generation = now;
 	return &recent->endpoint;
 }
 
@@ -74,12 +86,13 @@ static __always_inline const struct fdb_entry *find_mac(const struct fdb_key *ke
 		return NULL;
 	if (is_current(recent->generation, now) && fdb_key_equal(&recent->key, key))
 		return &recent->entry;
+	order_reads(&recent->generation);
 	entry = bpf_map_lookup_elem(&fdb, key);
 	if (!entry)
 		return NULL;
-	recent->generation = now;
 	recent->key = *key;
 	recent->entry = *entry;
+	recent->generation = now;
 	return &recent->entry;
 }
 
@@ -96,12 +109,13 @@ static __always_inline const struct sender *find_sender(__u32 vni, const struct 
 	if (is_current(recent->generation, now) && recent->key.vni == vni && addr_equal(recent->key.addr.w, from->w))
 		return &recent->sender;
 	addr_copy(key.addr.w, from->w);
+	order_reads(&recent->generation);
 	sender = bpf_map_lookup_elem(&senders, &key);
 	if (!sender)
 		return NULL;
-	recent->generation = now;
 	recent->key = key;
 	recent->sender = *sender;
+	recent->generation = now;
 	return &recent->sender;
 }
 
