@@ -37,6 +37,7 @@ export class UnderlayFilter {
   #state: FilterState;
   /** What was in the way may go: somebody else's program, or something that has nothing to do with XDP. */
   #waits = false;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(parts: UnderlayFilterParts) {
     this.#parts = parts;
@@ -54,16 +55,29 @@ export class UnderlayFilter {
   }
 
   /** Goes to this device. To be called again whenever something about it may have changed. */
-  async follow(underlay: Underlay): Promise<void> {
-    const before = this.#underlay;
-    this.#underlay = underlay;
-    const isOther = before?.ifindex !== underlay.ifindex || before.mtu !== underlay.mtu;
-    if (isOther) await this.#settle(underlay);
-    else await this.mend(); // its MAC may be another
+  follow(underlay: Underlay): Promise<void> {
+    return this.#inTurn(async () => {
+      const before = this.#underlay;
+      this.#underlay = underlay;
+      const isOther = before?.ifindex !== underlay.ifindex || before.mtu !== underlay.mtu;
+      if (isOther) await this.#settle(underlay);
+      else await this.#mend(); // its MAC may be another
+    });
   }
 
   /** Attaches again what somebody detached. True when that was so. */
-  async mend(): Promise<boolean> {
+  mend(): Promise<boolean> {
+    return this.#inTurn(() => this.#mend());
+  }
+
+  /** The host's changes and the minute's check come when they like, and each attachment is such a change. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined); // who asked is told
+    return done;
+  }
+
+  async #mend(): Promise<boolean> {
     const [underlay, { mode }] = [this.#underlay, this.#state];
     if (underlay === undefined || (mode === null && !this.#waits)) return false;
     return this.#settle(underlay);

@@ -132,6 +132,17 @@ test('what somebody detaches, or unpins, is seen by verify and mended', async ()
   assert.is(await dp.mend(), 0);
 });
 
+// Each attachment and detachment is itself a change of the device, which the agent hears of and follows.
+test('mending while the device is followed attaches it once, and nobody takes it for somebody else’s', async () => {
+  for (const harm of [`bpftool link detach pinned ${pin}`, `rm ${pin}`]) {
+    sh(harm);
+    await Promise.all([dp.filter.mend(), dp.filter.follow(dp.underlay)]);
+    assert.equal(dp.filter.state, { option: 'native', mode: 'native', reason: null }, harm);
+    assert.equal([shown()?.mode, shown()?.prog.id], [1, programId()], harm);
+    assert.equal((await dp.verify(nothing)).differences, [], harm);
+  }
+});
+
 for (const mode of ['native', 'generic'] as const) {
   test(`somebody else's ${mode} program stays; when it goes, ours comes`, async () => {
     await reopen({ xdp: 'off' });
