@@ -13,8 +13,8 @@ import { CLI } from '../../src/lab/programs.js';
 import { waitFor } from '../../src/lab/wait.js';
 import { patience } from '../../src/patience.js';
 
-/** For a collected heap's live part; what is measured is noted. */
-const HEAP_LIMIT_BYTES = 1100;
+/** Of live heap per endpoint, with what does not grow with them divided among 5,000; 840 of 10,000. */
+const HEAP_LIMIT_BYTES = 1300;
 
 const control = suite('bench control');
 const directory = mkdtempSync(join(tmpdir(), 'pt-bench-'));
@@ -96,6 +96,7 @@ for (const [when, step] of [
     const { child, ended, stderr } = start(...SMALL, '--seconds', '60');
     await waitFor(step, () => stderr().includes(step), 30_000);
     child.kill('SIGINT');
+    child.kill('SIGTERM'); // at once: `timeout` sends its signal twice
     const { code, stdout } = await ended;
     assert.is(code, 1);
     assert.is(stdout, '');

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -36,7 +37,14 @@ export class BenchEtcd {
     child.on('error', (error) => {
       this.#failure = error;
     });
+    process.on('exit', this.#removeAtExit);
   }
+
+  /** For a process that does not wait for `destroy`. */
+  readonly #removeAtExit = (): void => {
+    this.#process.kill('SIGKILL');
+    rmSync(this.#directory, { recursive: true, force: true });
+  };
 
   /** Throws PlaitError NO_ETCD when it cannot be started. */
   static async start(): Promise<BenchEtcd> {
@@ -79,6 +87,7 @@ export class BenchEtcd {
       await exited;
     }
     await rm(this.#directory, { recursive: true, force: true });
+    process.off('exit', this.#removeAtExit);
   }
 
   async #untilHealthy(): Promise<void> {

@@ -8,11 +8,19 @@ import { exitCodes } from '../../output/errors.js';
 import { print, printJson, say } from '../../output/print.js';
 import type { BenchControlFlags } from '../bench-control.js';
 
-/** The first signal ends the run and cleans up; a second one ends this process there and then. */
+/** As `timeout` sends its signal to the process and to its group: that is one signal. */
+const ONE_SIGNAL_MS = 1000;
+
+/** The first signal ends the run and cleans up; a later one ends this process there and then. */
 export async function benchControl({ json, processes, ...flags }: BenchControlFlags): Promise<void> {
   const ending = new AbortController();
-  const interrupt = (): void => ending.abort(new PlaitError('INTERRUPTED', 'run the benchmark: interrupted'));
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  let interruptedAt: number | undefined;
+  const interrupt = (): void => {
+    interruptedAt ??= performance.now();
+    ending.abort(new PlaitError('INTERRUPTED', 'run the benchmark: interrupted'));
+    if (performance.now() - interruptedAt > ONE_SIGNAL_MS) process.exit(exitCodes.failed);
+  };
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
   const options = { ...flags, processes: processes ?? Math.min(availableParallelism(), flags.agents) };
   try {
     const result = await runControl({ options, progress: say, signal: ending.signal });
