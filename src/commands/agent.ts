@@ -31,7 +31,7 @@ export function addAgent(program: Command): void {
     .addOption(etcdOption())
     .addOption(portOption().default(4789))
     .addOption(xdpOption().default('auto'))
-    .addOption(linkOption().default('auto'))
+    .addOption(linkOption().default('veth'))
     .addOption(levelOption().default('info'))
     .addOption(
       new Option('--log-format <format>').choices(['json', 'text']).default('json').env('PLAIT_LOG_FORMAT'),

@@ -40,8 +40,8 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     variable: 'PLAIT_LINK',
-    comment: 'Devices of new endpoints: auto, veth or netkit.',
-    example: 'auto',
+    comment: 'Devices of new endpoints: veth, netkit, or auto (netkit where it is to be had).',
+    example: 'veth',
   },
   {
     variable: 'PLAIT_LOG_LEVEL',

@@ -39,10 +39,10 @@ export async function netkitObstacle(): Promise<string | undefined> {
 
 /** What new endpoints get; those that exist keep what they have. NO_NETKIT where it was asked for and cannot be. */
 export async function chooseLinks(mode: LinkMode): Promise<LinkChoice> {
-  if (mode === 'veth') return { kind: 'veth', reason: 'asked for' };
+  if (mode === 'veth') return { kind: 'veth', reason: '--link veth' };
   const obstacle = await netkitObstacle();
   if (obstacle === undefined) {
-    return { kind: 'netkit', reason: mode === 'auto' ? 'kernel and ip have it' : 'asked for' };
+    return { kind: 'netkit', reason: mode === 'auto' ? 'kernel and ip have it' : '--link netkit' };
   }
   if (mode === 'auto') return { kind: 'veth', reason: `no netkit: ${obstacle}` };
   throw new PlaitError('NO_NETKIT', `use netkit: ${obstacle}`, {

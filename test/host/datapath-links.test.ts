@@ -121,7 +121,7 @@ async function ended(child: ChildProcess): Promise<void> {
 if (obstacle !== undefined) console.log(`SKIP netkit: ${obstacle}`);
 
 test('what new endpoints get is told with its reason, and what cannot be is refused', async () => {
-  assert.equal(await chooseLinks('veth'), { kind: 'veth', reason: 'asked for' });
+  assert.equal(await chooseLinks('veth'), { kind: 'veth', reason: '--link veth' });
   const { kind, reason } = await chooseLinks('auto');
   assert.is(kind, obstacle === undefined ? 'netkit' : 'veth');
   if (obstacle === undefined) assert.is((await chooseLinks('netkit')).kind, 'netkit');
