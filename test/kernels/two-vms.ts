@@ -120,7 +120,7 @@ async function main(): Promise<void> {
   exitOnSignals();
   const { values } = parseArgs({
     options: {
-      kernel: { type: 'string', default: 'linux-image-6.1-cloud-amd64' },
+      kernel: { type: 'string', default: 'linux-image-cloud-amd64' },
       only: { type: 'string' },
       cpus: { type: 'string', default: '1' },
     },
