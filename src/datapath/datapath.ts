@@ -17,6 +17,7 @@ import { type DumpContext, dumpMap } from './dump.js';
 import { EndpointSlots } from './endpoint-slots.js';
 import { type KernelFeatures, kernelFeatures } from './features.js';
 import { FloodLists } from './flood.js';
+import { Generation } from './generation.js';
 import { type AttachMode, EndpointLinks, mendLink, PinnedLinks } from './links.js';
 import { type Loaded, loadOrAdopt, type MapSizes, type ProgramName } from './loader.js';
 import { applyChanges, lookupIn, type MapLookup, openTables, type Tables } from './maps.js';
@@ -78,6 +79,7 @@ export class Datapath {
   readonly features: KernelFeatures;
   readonly #parts: Parts;
   readonly #map: MapLookup;
+  readonly #generation: Generation;
   readonly #hostLinks = new Map<ProgramName, number>();
   #underlay: Underlay;
 
@@ -87,6 +89,7 @@ export class Datapath {
     this.#parts = parts;
     this.#map = map;
     this.#underlay = underlay;
+    this.#generation = new Generation(map('generation'));
     this.tables = openTables(map);
     this.flood = new FloodLists(map('flood'));
     this.vteps = new Vteps(map('vteps'), map('vtep_counters'), underlay.address);
@@ -188,9 +191,13 @@ export class Datapath {
     await this.#attachHost(ifindex);
   }
 
-  /** Attaches the programs again that somebody detached. Returns how many links that were. */
+  /**
+   * Attaches the programs again that somebody detached. Returns how many links that were. What others have written to
+   * the maps, and taken back since, no comparison finds, but the programs may remember it: they are made to forget.
+   */
   async mend(): Promise<number> {
     const { loaded, pinnedLinks } = this.#parts;
+    this.#generation.raise();
     let mended = await this.links.mend();
     for (const [name, ifindex] of this.#hostLinks) {
       if (await mendLink(() => pinnedLinks.ensure(name, loaded.programs[name], ifindex))) mended += 1;

@@ -126,6 +126,21 @@ test('a full compare mends what others did to tables and flood lists', async () 
   assert.equal(await differences(), []);
 });
 
+// Nothing differs any more once it was taken back, so nothing is written that would make the programs forget.
+test('what the programs remember of a row that others wrote and took back is gone with the next full compare', async () => {
+  // On one CPU, for each has its own memory.
+  const ping =
+    'ip neighbour flush dev eth0; taskset -c 0 ping -n -q -c 1 -W 1 10.10.0.2 >&2 && echo answered || echo lost';
+  const key = [0, 8, 16, 24].map((shift) => (one.ifindex >> shift) & 0xff).join(' ');
+  assert.is(shIn(one.netns, ping), 'answered');
+  sh(`bpftool map delete pinned ${options.bpf}/maps/endpoints key ${key}`);
+  assert.is(shIn(one.netns, ping), 'answered', 'the row is remembered: the precondition');
+  await dp.mend();
+  assert.is(shIn(one.netns, ping), 'lost');
+  assert.is(dp.tables.endpoints.replace(desired.endpoints).written, 1);
+  assert.is(shIn(one.netns, ping), 'answered');
+});
+
 test('links that were detached, and a device that is down, are found; a full compare attaches them', async () => {
   sh(
     `rm ${options.bpf}/links/${one.hostIfname} ${options.bpf}/links/from_underlay; ip link set plaitvx down`,
