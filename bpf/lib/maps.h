@@ -84,7 +84,7 @@ struct {
 
 /*
  * The agent raises it after each write of endpoints, fdb or senders: what the programs remember of these is good for
- * one generation (recent.h). 0: nothing is remembered.
+ * one generation (recent.h). 0, and odd while a write is under way: nothing is remembered.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

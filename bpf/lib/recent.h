@@ -6,6 +6,9 @@
  * it after each write of these maps; from then on no CPU uses what it remembers. That is as with the maps themselves: a
  * frame sees the rows from before a write or from after it, and none from before once the writer has returned.
  *
+ * While a write is under way the generation is odd, and nothing is remembered: a hash map gives the memory of a row
+ * that it has replaced to the next one that is written, so that who copies it meanwhile may get somebody else's row.
+ *
  * Only what was found is remembered, so nobody can fill this but by frames that are forwarded. Two rows of one place
  * push each other out, which costs the lookup again and a copy. Generation 0: nothing is remembered.
  *
@@ -46,6 +49,12 @@ static __always_inline void order_reads(__u64 *remembered)
 	asm volatile("" : : "r"(fetched) : "memory");
 }
 
+/* What a place is marked with whose row was looked up in generation `now`. */
+static __always_inline __u64 mark_of(__u64 now)
+{
+	return now & 1 ? 0 : now;
+}
+
 static __always_inline bool fdb_key_equal(const struct fdb_key *a, const struct fdb_key *b)
 {
 	const __u32 *x = (const void *)a, *y = (const void *)b;
@@ -70,7 +79,7 @@ static __always_inline const struct endpoint *find_endpoint(__u32 ifindex)
 		return NULL;
 	recent->ifindex = ifindex;
 	recent->endpoint = *endpoint;
-	recent->generation = now;
+	recent->generation = mark_of(now);
 	return &recent->endpoint;
 }
 
@@ -92,7 +101,7 @@ static __always_inline const struct fdb_entry *find_mac(const struct fdb_key *ke
 		return NULL;
 	recent->key = *key;
 	recent->entry = *entry;
-	recent->generation = now;
+	recent->generation = mark_of(now);
 	return &recent->entry;
 }
 
@@ -115,7 +124,7 @@ static __always_inline const struct sender *find_sender(__u32 vni, const struct 
 		return NULL;
 	recent->key = key;
 	recent->sender = *sender;
-	recent->generation = now;
+	recent->generation = mark_of(now);
 	return &recent->sender;
 }
 
