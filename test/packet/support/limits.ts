@@ -5,7 +5,7 @@ import type { Program } from './datapath.js';
  * grow without noticing is what this takes away: who needs more raises it here, in the commit that needs it.
  */
 export const VERIFIER_LIMITS: Readonly<Record<Program, number>> = {
-  from_container: 16000,
+  from_container: 20000,
   from_underlay: 6000,
   from_host: 4000,
   from_vxlan: 2000,
