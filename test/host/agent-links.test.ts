@@ -30,7 +30,7 @@ async function kindOf(lab: Lab, { container }: Container): Promise<string | unde
 }
 
 scenario('asked for veth, it makes veths and says so', async (lab) => {
-  assert.match(await lab.plait('n1', 'status'), /links: +veth for new endpoints \(asked for\)/);
+  assert.match(await lab.plait('n1', 'status'), /links: +veth for new endpoints \(--link veth\)/);
   for (const container of containers) assert.is(await kindOf(lab, container), 'veth');
   await allReach(lab, containers);
 });
