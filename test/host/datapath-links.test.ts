@@ -1,4 +1,3 @@
-// kernels: every
 // timeout: 300 s
 
 // Containers whose devices are veth and containers whose devices are netkit, on one node, with the host, a kernel vxlan

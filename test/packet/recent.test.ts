@@ -1,3 +1,5 @@
+// kernels: one
+
 /*
  * Rows that the programs remember: a row that is taken out of a map behind the agent's back shows whether a frame asks
  * the map or the memory. Memories are per CPU, so everything here runs on one.
