@@ -19,7 +19,7 @@ const VTEPS = 100;
 const RESTART_LIMIT_MS = patience(STRICT ? 2000 : 4000);
 const LOCAL = 3;
 /** An agent without endpoints takes about 95; each one known adds less than 1 KiB, as long as V8 has nothing to collect. */
-const RESIDENT_LIMIT_MIB = 190;
+const RESIDENT_LIMIT_MIB = 180;
 
 const { scenario, run } = scenarios({ nodes: 3 }, async (lab) => {
   await lab.plait('n1', 'network create --subnet 10.64.0.0/15 app');
