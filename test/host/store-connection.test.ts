@@ -4,13 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Node, randomId } from '../../src/model/records.js';
+import { freePort } from '../../src/net/free-port.js';
 import { keepAlive } from '../../src/store/alive.js';
 import { createEndpoint } from '../../src/store/endpoints.js';
 import { nodeKey } from '../../src/store/keys.js';
 import { createNetwork } from '../../src/store/networks.js';
 import { listNodes, registerNode, removeNode } from '../../src/store/nodes.js';
 import { Store } from '../../src/store/store.js';
-import { freePort, TestEtcd, until } from './etcd.js';
+import { TestEtcd, until } from './etcd.js';
 import { rejects } from './store-refusals.js';
 
 const connection = suite('store: connection and nodes');
