@@ -3,18 +3,15 @@
 // What netkit is worth against veth: the same containers, peer and tools in one run, the order turned with each
 // repetition. Printed, not judged: a machine shared with others says little about nanoseconds.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { BpfProgram } from 'libbpf-ts-bindings';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { summarise } from '../../src/bench/statistics.js';
 import { Datapath } from '../../src/datapath/datapath.js';
 import { type LinkKind, netkitObstacle } from '../../src/net/netkit.js';
-import { patience } from '../../src/patience.js';
 import { addContainer, makeUnderlay, optionsIn } from './support/node.js';
 import { enterOwnNamespace, json, Scratch, sh, shIn } from './support/own-namespace.js';
+import { counted, withServer } from './support/servers.js';
 import { addVxlanPeer, VTEP } from './support/vxlan-peer.js';
 
 enterOwnNamespace(import.meta.url);
@@ -35,48 +32,20 @@ interface Way {
 
 type Measure = (way: Way, port: number) => Promise<number>;
 
-async function withServer<T>(
-  way: Way,
-  protocol: string,
-  port: number,
-  line: string,
-  body: () => T,
-): Promise<T> {
-  const server = spawn('nsenter', [`--net=${way.to}`, ...line.split(' ')], { stdio: 'ignore' });
-  try {
-    for (let left = 200; shIn(way.to, `ss -Hln --${protocol} sport = :${port}`) === ''; left--) {
-      assert.ok(left > 0, `${line} listens`);
-      await sleep(patience(50));
-    }
-    return body();
-  } finally {
-    await ended(server);
-  }
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return;
-  child.kill('SIGKILL');
-  await once(child, 'exit');
-}
-
-const received = (netns: string): number =>
-  Number(/UdpInDatagrams\s+(\d+)/.exec(shIn(netns, 'nstat -asz UdpInDatagrams'))?.[1]);
-
 const MEASURES: readonly [[string, Measure], ...[string, Measure][]] = [
   [
     'UDP 18 B received, 1000/s',
     (way, port) =>
-      withServer(way, 'udp', port, `sockperf sr -p ${port}`, () => {
-        const before = received(way.to);
+      withServer(way.to, `sockperf sr -p ${port}`, { protocol: 'udp', port }, () => {
+        const before = counted(way.to, 'UdpInDatagrams');
         shIn(way.from, `sockperf tp -i ${way.address} -p ${port} -t ${SECONDS} -m 18 --mps max`);
-        return (received(way.to) - before) / SECONDS / 1000;
+        return (counted(way.to, 'UdpInDatagrams') - before) / SECONDS / 1000;
       }),
   ],
   [
     'TCP ping-pong p50, µs',
     (way, port) =>
-      withServer(way, 'tcp', port, `sockperf sr --tcp -p ${port}`, () => {
+      withServer(way.to, `sockperf sr --tcp -p ${port}`, { protocol: 'tcp', port }, () => {
         const line = `sockperf pp --tcp -i ${way.address} -p ${port} -t ${SECONDS} -m 18`;
         return Number(/percentile 50\.000 =\s+([\d.]+)/.exec(shIn(way.from, line))?.[1]);
       }),
@@ -84,7 +53,7 @@ const MEASURES: readonly [[string, Measure], ...[string, Measure][]] = [
   [
     'TCP one stream, Mbit/s',
     (way, port) =>
-      withServer(way, 'tcp', port, `iperf3 -s -1 -p ${port}`, () => {
+      withServer(way.to, `iperf3 -s -1 -p ${port}`, { protocol: 'tcp', port }, () => {
         const report = shIn(way.from, `iperf3 -c ${way.address} -p ${port} -t ${SECONDS} -f m -i 0`);
         return Number(/([\d.]+) Mbits\/sec\s+receiver/.exec(report)?.[1]);
       }),

@@ -3,7 +3,7 @@
 // Containers whose devices are veth and containers whose devices are netkit, on one node, with the host, a kernel vxlan
 // peer and each other. Where there is no netkit, those of veth do the same.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,6 +21,7 @@ import { eth, ipv4, Protocol, udp } from '../packet/support/frames.js';
 import { shownLink } from './support/links.js';
 import { addContainer, makeUnderlay, optionsIn, type TestContainer, VNI } from './support/node.js';
 import { enterOwnNamespace, json, Scratch, sh, shIn } from './support/own-namespace.js';
+import { counted, withServer } from './support/servers.js';
 import { addVxlanPeer, type Peer } from './support/vxlan-peer.js';
 
 enterOwnNamespace(import.meta.url);
@@ -91,30 +92,12 @@ async function growth(name: string, action: () => unknown): Promise<number> {
   return count() - before;
 }
 
-/** A counter of the kernel's in a namespace. */
-function counted(netns: string, counter: string): number {
-  return Number(new RegExp(`${counter}\\s+(\\d+)`).exec(shIn(netns, `nstat -asz ${counter}`))?.[1]);
-}
-
 /** Megabits that arrived in a second, by one TCP stream. */
 async function stream(from: string, to: string, address: string): Promise<number> {
-  const server = spawn('nsenter', [`--net=${to}`, 'iperf3', '-s', '-1'], { stdio: 'ignore' });
-  try {
-    for (let left = 100; shIn(to, 'ss -Hlnt sport = :5201') === ''; left--) {
-      assert.ok(left > 0, 'iperf3 listens');
-      await sleep(patience(50));
-    }
+  return withServer(to, 'iperf3 -s -1', { protocol: 'tcp', port: 5201 }, () => {
     const report = shIn(from, `iperf3 -c ${address} -t 1 -f m -i 0`);
     return Number(/([\d.]+) Mbits\/sec\s+receiver/.exec(report)?.[1]);
-  } finally {
-    await ended(server);
-  }
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return;
-  child.kill('SIGKILL');
-  await once(child, 'exit');
+  });
 }
 
 if (obstacle !== undefined) console.log(`SKIP netkit: ${obstacle}`);

@@ -16,7 +16,8 @@ import { parseIp, toAddr } from '../../src/model/addresses.js';
 import { checksum, ip } from '../packet/support/bytes.js';
 import { eth, ipv4, ipv6, Protocol, udp, vxlan } from '../packet/support/frames.js';
 import { addContainer, optionsIn, type TestContainer, VNI } from './support/node.js';
-import { enterOwnNamespace, json, Scratch, sh, shIn } from './support/own-namespace.js';
+import { enterOwnNamespace, json, Scratch, sh } from './support/own-namespace.js';
+import { counted } from './support/servers.js';
 
 enterOwnNamespace(import.meta.url);
 
@@ -99,8 +100,7 @@ async function growth(dp: Datapath, action: () => Promise<void>): Promise<Record
   return Object.fromEntries(grown.filter(([, packets]) => packets > 0));
 }
 
-const resets = (container: TestContainer): number =>
-  Number(/TcpOutRsts\s+(\d+)/.exec(shIn(container.netns, 'nstat -asz TcpOutRsts'))?.[1]);
+const resets = (container: TestContainer): number => counted(container.netns, 'TcpOutRsts');
 
 function listSender(dp: Datapath, family: Family): void {
   const vtep = dp.vteps.index(PEER[family]);

@@ -9,12 +9,11 @@
 // machine that does nothing else (an estimate), and half an hour on a busy one.
 
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
-import { exitOnSignals } from '../vm/ending.js';
+import { exitOnSignals, scratchDirectory } from '../vm/ending.js';
 import { diskOf, kernelOf, rootDisk } from '../vm/images.js';
 import { Machine } from './machine.js';
 import { type Line, linesOf } from './readme.js';
@@ -214,9 +213,8 @@ async function machines(directory: string, files: string): Promise<Pair> {
   throw created.find((one) => one.status === 'rejected')?.reason;
 }
 
-const directory = mkdtempSync(join(process.env.PLAIT_TEST_DIR ?? tmpdir(), 'plait-install-'));
+const directory = scratchDirectory('plait-install-', process.env.PLAIT_TEST_DIR);
 exitOnSignals();
-process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
 try {
   await main(directory);
 } catch (error) {

@@ -6,9 +6,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { median, percentile } from '../../src/bench/statistics.js';
+import { parsePingPong } from '../../src/bench/tool-output.js';
 import { Job } from '../../src/lab/exec.js';
 import { Lab } from '../../src/lab/lab.js';
 import { waitFor } from '../../src/lab/wait.js';
+import { listening } from '../host/support/containers.js';
 import { Limit, type Member } from './limit.js';
 
 const { values } = parseArgs({
@@ -34,19 +36,16 @@ interface Row {
 async function pingPong(lab: Lab, target: string, flag: string): Promise<number> {
   const line = `taskset -c 1 sockperf pp ${flag} -i ${target} -p ${PORT} -t 1 -m 64`.replace(/ +/g, ' ');
   const { stdout } = await new Job(lab.invocation('c1', line.split(' ')), 20_000).outcome;
-  const found = /percentile 50\.000 =\s+([\d.]+)/.exec(stdout)?.[1];
-  if (!found) throw new Error(`measure ping-pong: sockperf printed no median:\n${stdout}`);
-  return Number(found);
+  const { latency } = parsePingPong(stdout);
+  if (!latency) throw new Error(`measure ping-pong: sockperf printed no median:\n${stdout}`);
+  return latency.p50;
 }
 
 async function measure(lab: Lab, limit: Limit, target: string, workload: string, flag: string): Promise<Row> {
   const server = lab.start('c2', `taskset -c 1 sockperf sr ${flag} -p ${PORT}`.replace(/ +/g, ' '));
   const found = { plait: [] as number[], limit: [] as number[] };
   try {
-    const protocol = flag === '--tcp' ? 'tcp' : 'udp';
-    await waitFor('sockperf to listen', async () => {
-      return (await lab.sh('c2', `ss -Hln --${protocol} sport = :${PORT}`)) !== '';
-    });
+    await listening(lab, 'c2', PORT, flag === '--tcp' ? 'tcp' : 'udp');
     for (let pair = 0; pair < PAIRS; pair += 1) {
       if (!values.json) process.stderr.write(`${workload}: ${pair + 1} of ${PAIRS}\n`);
       for (const which of pair % 2 ? VARIANTS : [...VARIANTS].reverse()) {

@@ -9,8 +9,8 @@ export function exitOnSignals(): void {
 }
 
 /** A directory that goes when the program ends. */
-export function scratchDirectory(prefix: string): string {
-  const directory = mkdtempSync(join(tmpdir(), prefix));
+export function scratchDirectory(prefix: string, parent = tmpdir()): string {
+  const directory = mkdtempSync(join(parent, prefix));
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
