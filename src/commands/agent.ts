@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { XDP_OPTIONS, type XdpOption } from '../datapath/xdp-choice.js';
 import type { LinkMode } from '../net/netkit.js';
 import { collectList, wholeNumber } from './options.js';
 
@@ -8,7 +9,7 @@ export interface AgentFlags {
   readonly advertiseAddr?: string;
   readonly etcd?: readonly string[];
   readonly port: number;
-  readonly xdp: 'auto' | 'native' | 'generic' | 'off';
+  readonly xdp: XdpOption;
   readonly link: LinkMode;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'json' | 'text';
@@ -66,9 +67,7 @@ export function portOption(): Option {
 export function xdpOption(): Option {
   const description =
     'drop bad VXLAN on the underlay device by XDP; auto: where the driver can and nothing else suffers';
-  return new Option('--xdp <mode>', description)
-    .choices(['auto', 'native', 'generic', 'off'])
-    .env('PLAIT_XDP');
+  return new Option('--xdp <mode>', description).choices(XDP_OPTIONS).env('PLAIT_XDP');
 }
 
 export function linkOption(): Option {

@@ -1,8 +1,8 @@
 /*
  * The number that makes the programs forget. They remember rows of some maps (bpf/lib/recent.h) for as long as it stays;
- * whoever writes such a map raises it before he says that the row is written. While he writes it is odd, and they remember
- * nothing. An agent that was killed in between left
- * programs that remember what the map has no more: so it is raised at every start, too.
+ * whoever writes such a map raises it before he says that the row is written. While he writes it is odd, and they
+ * remember nothing. An agent that was killed in between left programs that remember what the map has no more: so it is
+ * raised at every start, too.
  */
 import { type BpfMap, u32, u64 } from 'libbpf-ts-bindings';
 import type { RowMap } from './table.js';

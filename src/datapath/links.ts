@@ -16,6 +16,7 @@ import {
   type BpfProgram,
   features,
   interfaceIndex,
+  type LinkInfo,
 } from 'libbpf-ts-bindings';
 import { PlaitError } from '../model/errors.js';
 import { isBpffs } from '../net/bpffs.js';
@@ -69,7 +70,7 @@ export class PinnedLinks {
     if (link) {
       try {
         const info = link.info();
-        if (deviceOf(name, link) === ifindex) {
+        if (deviceOf(name, info) === ifindex) {
           if (info.programId === program.id) return false;
           link.update(program);
           return true;
@@ -125,7 +126,8 @@ export class PinnedLinks {
   find(name: string): PinnedLink {
     const link = this.#open(name);
     try {
-      return { name, ifindex: link ? deviceOf(name, link) : 0, programId: link?.info().programId ?? 0 };
+      const info = link?.info();
+      return { name, ifindex: info ? deviceOf(name, info) : 0, programId: info?.programId ?? 0 };
     } finally {
       link?.close();
     }
@@ -244,8 +246,7 @@ async function attachToNetkit(program: BpfProgram, ifindex: number): Promise<Bpf
 }
 
 /** The device here of a link. That of a netkit names the end inside, whose host end the link is called after. */
-function deviceOf(name: string, link: BpfLink): number {
-  const { type, ifindex } = link.info();
+function deviceOf(name: string, { type, ifindex }: LinkInfo): number {
   if (type !== 'netkit' || ifindex === 0) return ifindex;
   try {
     return interfaceIndex(name);

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { PlaitError } from '../../model/errors.js';
+import { machineSchema } from '../machine.js';
 import { type BenchResult, RESULT_VERSION } from '../result.js';
 
 const summary = z.looseObject({
@@ -21,15 +22,6 @@ const measurement = z.looseObject({
   ofBare: ratio,
   toKernel: ratio,
   cpuToKernel: ratio,
-});
-
-const machine = z.looseObject({
-  name: z.string(),
-  kernel: z.string(),
-  architecture: z.string(),
-  processor: z.string(),
-  cpus: z.number(),
-  memoryBytes: z.number(),
 });
 
 const variant = z.looseObject({
@@ -54,7 +46,7 @@ const result = z.looseObject({
   repetitions: z.number(),
   seconds: z.number(),
   topology: z.enum(['lab', 'hosts']),
-  machines: z.array(machine),
+  machines: z.array(machineSchema.loose()),
   underlay: z.looseObject({ driver: z.string(), mtu: z.number() }),
   variants: z.array(variant),
   workloads: z.array(workload),

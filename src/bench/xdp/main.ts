@@ -31,7 +31,7 @@ try {
   if (values.json) console.log(JSON.stringify({ kernel: release(), repetitions, seconds, rows }));
   else {
     const how = `median (lowest–highest) of ${repetitions} × ${seconds} s, frames without an skb over a veth, Linux ${release()}`;
-    console.log(`\n${how}\n\n${table(rows)}\n`);
+    console.log(`\n${how}\n\n${table(rows)}`);
   }
 } finally {
   await stage.remove();

@@ -1,4 +1,5 @@
 /* The comparison as a table: each place beside the best that nftables can do with the same packet. */
+import { formatLines } from '../../output/table.js';
 import type { Summary } from '../statistics.js';
 import type { Row } from './measure.js';
 
@@ -13,7 +14,7 @@ export function table(rows: readonly Row[]): string {
         rows.filter((row) => row.packet === packet),
       ),
     )
-    .join('\n\n');
+    .join('\n');
 }
 
 function block(packet: string, rows: readonly Row[]): string {
@@ -29,9 +30,7 @@ function block(packet: string, rows: readonly Row[]): string {
       `${(100 * busy.median).toFixed(0)} %`,
     ]),
   ];
-  const widths = HEADER.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-  const pad = (text: string, column: number): string => text.padEnd(widths[column] ?? 0);
-  return lines.map((line) => line.map(pad).join('  ').trimEnd()).join('\n');
+  return formatLines(lines);
 }
 
 export function bestNftables(rows: readonly { kind: Row['kind']; perCoreSecond: Summary }[]): number {
