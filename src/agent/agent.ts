@@ -19,6 +19,7 @@ import type { Node } from '../model/records.js';
 import { ClusterView } from '../model/view.js';
 import { chooseLinks, type LinkChoice, type LinkMode } from '../net/netkit.js';
 import { Store } from '../store/store.js';
+import { direct } from '../store/writes.js';
 import { Admission } from './admission.js';
 import { ClusterWatch } from './cluster-watch.js';
 import { Connector } from './connector.js';
@@ -160,7 +161,8 @@ function assemble(
 ): Parts {
   const { self, node, journal, datapath, paths, links } = host;
   const view = new ClusterView();
-  const store = new Store({ endpoints: etcd });
+  const access = direct(new Store({ endpoints: etcd }));
+  const { store } = access;
   releasers.push('etcd client', () => store.close());
   const health = new StoreHealth();
   const notices = new Map<string, string>();
@@ -171,7 +173,7 @@ function assemble(
   releasers.push('snapshot', () => snapshots.close());
   const admission = admissionOf(host, snapshot, store, health);
   releasers.push('admission', () => admission.close());
-  const membership = new Membership({ store, health, node, admission, log, notices });
+  const membership = new Membership({ ...access, health, node, admission, log, notices });
   const watch: ClusterWatch = new ClusterWatch({
     store,
     view,
@@ -201,7 +203,7 @@ function assemble(
   const dns = new DnsServers({ view, log });
   releasers.push('names', () => dns.close());
   const connector = new Connector({ view, desired, reconciler, datapath, dns, locals, log });
-  const cluster = { node: self.id, store, view, watch, health };
+  const cluster = { ...access, node: self.id, view, watch, health };
   const endpoints = new Endpoints({
     ...cluster,
     reconciler,
@@ -212,11 +214,11 @@ function assemble(
     link: links.kind,
   });
   releasers.push('endpoints', () => endpoints.close());
-  const registration = new Registration({ store, view, locals, endpoints, reconciler, notices, log });
+  const registration = new Registration({ ...access, view, locals, endpoints, reconciler, notices, log });
   releasers.push('registration', () => registration.close());
   const dropFeed = new DropFeed(datapath);
   releasers.push('drops', () => dropFeed.close());
-  const reachable = { self, store, health, view, watch, notices, log };
+  const reachable = { ...access, self, health, view, watch, notices, log };
   return {
     ...reachable,
     desired,

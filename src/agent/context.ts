@@ -4,7 +4,7 @@ import type { Datapath } from '../datapath/datapath.js';
 import type { DesiredRows } from '../model/desired.js';
 import type { ClusterView } from '../model/view.js';
 import type { LinkChoice } from '../net/netkit.js';
-import type { Store } from '../store/store.js';
+import type { ClusterAccess } from '../store/writes.js';
 import type { ClusterWatch } from './cluster-watch.js';
 import type { DatapathSink } from './datapath-sink.js';
 import type { DropFeed } from './drop-feed.js';
@@ -25,9 +25,8 @@ export interface Self {
   readonly startedAt: Date;
 }
 
-export interface AgentContext {
+export interface AgentContext extends ClusterAccess {
   readonly self: Self;
-  readonly store: Store;
   readonly health: StoreHealth;
   readonly view: ClusterView;
   readonly watch: ClusterWatch;

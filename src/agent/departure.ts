@@ -13,6 +13,7 @@ import type { Paths } from '../model/paths.js';
 import type { Node } from '../model/records.js';
 import { forgetNode } from '../store/nodes.js';
 import type { Store } from '../store/store.js';
+import type { ClusterAccess } from '../store/writes.js';
 import type { Gate } from './gate.js';
 import { cleanHost, removeDirectories, type Stay, whatStays } from './host-cleaning.js';
 import type { Journal } from './journal.js';
@@ -29,10 +30,9 @@ export class StillAttached extends PlaitError {
   }
 }
 
-export interface DepartureParts {
+export interface DepartureParts extends ClusterAccess {
   readonly node: Node;
   readonly paths: Paths;
-  readonly store: Store;
   readonly journal: Journal;
   readonly locals: Locals;
   readonly gate: Gate;
@@ -94,12 +94,12 @@ export class Departure {
   }
 
   async #leave(force: boolean): Promise<LeaveAnswer> {
-    const { node, paths, store, journal, membership, releasers, log } = this.#parts;
+    const { node, paths, journal, membership, releasers, log } = this.#parts;
     const detached = this.#names();
     const networks = new Set(journal.values().map(({ network }) => network));
     membership.depart();
     await releasers.release(log, kept);
-    const stay = await forgetNode(store, node).then(
+    const stay = await forgetNode(this.#parts, node).then(
       () => undefined,
       (error: unknown): Stay => {
         if (!force) throw error;

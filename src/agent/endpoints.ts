@@ -21,8 +21,8 @@ import type { ClusterView } from '../model/view.js';
 import { resolveNamespace } from '../net/namespaces.js';
 import type { LinkKind } from '../net/netkit.js';
 import { createVeth, hostIfname } from '../net/veth.js';
-import { createEndpoint, deleteEndpoint, getEndpoint } from '../store/endpoints.js';
-import type { Store } from '../store/store.js';
+import { createEndpoint, getEndpoint } from '../store/endpoints.js';
+import type { ClusterAccess } from '../store/writes.js';
 import { Choices } from './choices.js';
 import type { ClusterWatch } from './cluster-watch.js';
 import type { Connector } from './connector.js';
@@ -35,9 +35,8 @@ import { refuseRival, refuseTaken } from './refusals.js';
 import { StepClock } from './step-clock.js';
 import type { StoreHealth } from './store-health.js';
 
-export interface EndpointsOptions {
+export interface EndpointsOptions extends ClusterAccess {
   readonly node: string;
-  readonly store: Store;
   readonly view: ClusterView;
   readonly watch: ClusterWatch;
   readonly reconciler: Reconciler;
@@ -199,7 +198,7 @@ export class Endpoints {
     network: Network,
     clock: StepClock,
   ): Promise<Endpoint> {
-    const { store, node } = this.#options;
+    const { node } = this.#options;
     const choice = this.#choices.of(network.id);
     let made: JournalEntry | undefined;
     const prepare = async (endpoint: Endpoint): Promise<void> => {
@@ -217,7 +216,7 @@ export class Endpoints {
     try {
       const input = { ...endpointInput(request), id: start.id, node };
       refuseTaken(this.#options.view, input, network);
-      return await createEndpoint(store, network, input, this.#taken(network), prepare);
+      return await createEndpoint(this.#options, network, input, this.#taken(network), prepare);
     } finally {
       choice.replace([]);
     }
@@ -243,12 +242,12 @@ export class Endpoints {
   }
 
   async #forget(entry: JournalEntry, record: Trace): Promise<string[]> {
-    const { store, journal, node } = this.#options;
+    const { store, writes, journal, node } = this.#options;
     if (record === 'out of reach') return [];
     try {
       const endpoint =
         entry.endpoint ?? (record === 'none' ? undefined : await getEndpoint(store, { ...entry, node }));
-      if (endpoint !== undefined) await deleteEndpoint(store, endpoint);
+      if (endpoint !== undefined) await writes.removeEndpoints([endpoint]);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
       return [`its record and addresses are given back when etcd answers again: ${error.message}`];

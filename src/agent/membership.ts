@@ -7,12 +7,11 @@ import { PlaitError } from '../model/errors.js';
 import type { Node } from '../model/records.js';
 import { type KeptAlive, keepAlive } from '../store/alive.js';
 import { getNode, registerNode } from '../store/nodes.js';
-import type { Store } from '../store/store.js';
+import type { ClusterAccess } from '../store/writes.js';
 import type { Admission } from './admission.js';
 import type { StoreHealth } from './store-health.js';
 
-export interface MembershipOptions {
-  readonly store: Store;
+export interface MembershipOptions extends ClusterAccess {
   readonly health: StoreHealth;
   readonly node: Node;
   /** Asked before anything is written. */
@@ -105,7 +104,7 @@ export class Membership {
     await admission.check();
     const known = await getNode(store, node.id);
     const record = known && { ...known, name: node.name, vtep: node.vtep, version: node.version };
-    await registerNode(store, record ?? node);
+    await registerNode(this.#options, record ?? node);
     this.#isRegistered = true;
     notices.delete(notice);
     health.contact();

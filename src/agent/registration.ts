@@ -9,16 +9,14 @@ import type { Logger } from 'pino';
 import { AddressTaken, MacTaken, NotFound } from '../model/errors.js';
 import type { Endpoint, Network } from '../model/records.js';
 import type { ClusterView } from '../model/view.js';
-import { createEndpoint, deleteEndpoint, getEndpoint } from '../store/endpoints.js';
-import { restoreNetwork } from '../store/networks.js';
-import type { Store } from '../store/store.js';
+import { createEndpoint, getEndpoint } from '../store/endpoints.js';
+import type { ClusterAccess } from '../store/writes.js';
 import type { Endpoints } from './endpoints.js';
 import { KeyedLock } from './keyed-lock.js';
 import type { Locals } from './locals.js';
 import type { Reconciler } from './reconciler.js';
 
-export interface RegistrationOptions {
-  readonly store: Store;
+export interface RegistrationOptions extends ClusterAccess {
   readonly view: ClusterView;
   readonly locals: Locals;
   readonly endpoints: Pick<Endpoints, 'withLocal'>;
@@ -113,25 +111,24 @@ export class Registration {
     const { id, name } = endpoint;
     const network = view.networks.get(endpoint.network);
     if (network === undefined) throw new NotFound('network', endpoint.network);
-    await this.#networkLocks.run(network.id, () => this.#restoreNetwork(network));
+    await this.#networkLocks.run(network.id, () => this.#restoreNetwork(network, endpoint));
     const recorded = await getEndpoint(store, endpoint);
     view.putEndpoint(recorded ?? (await this.#createAgain(endpoint, network)));
     reconciler.kick();
     if (recorded === undefined) log.warn({ endpoint: id, name }, 'etcd had lost an endpoint: written again');
   }
 
-  async #restoreNetwork(network: Network): Promise<void> {
-    const { store, log } = this.#options;
-    if (!(await restoreNetwork(store, network))) return;
+  async #restoreNetwork(network: Network, endpoint: Endpoint): Promise<void> {
+    const { writes, log } = this.#options;
+    if (!(await writes.restoreNetwork(network, endpoint))) return;
     log.warn({ network: network.id, name: network.name }, 'etcd had lost a network: written again');
   }
 
   /** Its addresses and its MAC may be left in etcd, and are then nobody's: they are given back and taken again. */
   async #createAgain(endpoint: Endpoint, network: Network): Promise<Endpoint> {
-    const { store } = this.#options;
-    await deleteEndpoint(store, endpoint);
+    await this.#options.writes.removeEndpoints([endpoint]);
     const { id, name, node, addresses, mac, aliases, labels } = endpoint;
-    return createEndpoint(store, network, { id, name, node, addresses, mac, aliases, labels });
+    return createEndpoint(this.#options, network, { id, name, node, addresses, mac, aliases, labels });
   }
 
   #gaveUp({ id, name }: Endpoint, error: Error): void {

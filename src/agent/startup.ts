@@ -6,8 +6,8 @@ import type { Logger } from 'pino';
 import type { Datapath } from '../datapath/datapath.js';
 import type { ClusterView } from '../model/view.js';
 import { deleteVeth, listVeths } from '../net/veth.js';
-import { deleteEndpoint, listEndpoints } from '../store/endpoints.js';
-import type { Store } from '../store/store.js';
+import { listEndpoints } from '../store/endpoints.js';
+import type { ClusterAccess } from '../store/writes.js';
 import type { ClusterWatch } from './cluster-watch.js';
 import type { Endpoints } from './endpoints.js';
 import type { Journal, JournalEntry } from './journal.js';
@@ -15,7 +15,7 @@ import type { Locals } from './locals.js';
 import { decideRecovery } from './recovery.js';
 import type { Snapshot } from './snapshot.js';
 
-export interface StartupParts {
+export interface StartupParts extends ClusterAccess {
   readonly node: string;
   readonly journal: Journal;
   readonly endpoints: Endpoints;
@@ -23,7 +23,6 @@ export interface StartupParts {
   readonly datapath: Datapath;
   readonly view: ClusterView;
   readonly watch: ClusterWatch;
-  readonly store: Store;
   readonly log: Logger;
 }
 
@@ -70,10 +69,10 @@ export function loadView(
 }
 
 /** Removes the records of this node that no journal entry knows: whoever wrote them never got to tell anybody. */
-export async function removeStrayRecords({ node, store, journal, log }: StartupParts): Promise<void> {
+export async function removeStrayRecords({ node, store, writes, journal, log }: StartupParts): Promise<void> {
   for (const endpoint of await listEndpoints(store)) {
     if (endpoint.node !== node || journal.get(endpoint.id) !== undefined) continue;
-    await deleteEndpoint(store, endpoint);
+    await writes.removeEndpoints([endpoint]);
     log.warn(
       { endpoint: endpoint.id, name: endpoint.name },
       'removed the record of an endpoint that is not attached',

@@ -3,10 +3,11 @@ import { draftEndpoint, type EndpointDraft, NetworkPools } from '../ipam/endpoin
 import { AddressTaken, MacTaken } from '../model/errors.js';
 import type { EndpointInput } from '../model/inputs.js';
 import { type Endpoint, type Network, randomId } from '../model/records.js';
-import { creation, deletion, placeEndpoint } from './endpoints.js';
-import { addressesOf, lastPart, networkKey } from './keys.js';
-import { MAX_TXN_OPS, present } from './operations.js';
+import { deletion, placeEndpoint, sizeOf } from './endpoints.js';
+import { addressesOf, lastPart } from './keys.js';
+import { MAX_TXN_OPS } from './operations.js';
 import type { Store } from './store.js';
+import type { ClusterAccess, Holding } from './writes.js';
 
 const PARALLEL = 4;
 /** One comparison is for the network. */
@@ -22,7 +23,7 @@ interface Planned {
  * others see them come one batch after the other.) Throws as createEndpoint does.
  */
 export async function createEndpoints(
-  store: Store,
+  cluster: ClusterAccess,
   network: Network,
   inputs: readonly EndpointInput[],
 ): Promise<Endpoint[]> {
@@ -31,24 +32,24 @@ export async function createEndpoints(
     draftEndpoint(network, input, { id: input.id ?? randomId(), createdAt }),
   );
   checkDistinct(network, drafts);
-  const batches = batchesOf(await plan(store, network, drafts));
+  const batches = batchesOf(await plan(cluster.store, network, drafts));
   const created: Endpoint[][] = batches.map((batch) => batch.map(({ endpoint }) => endpoint));
   let started = 0;
   try {
     await inParallel(batches, async (batch, at) => {
       started = at + 1;
-      created[at] = await createBatch(store, network, batch);
+      created[at] = await createBatch(cluster, network, batch);
     });
     return created.flat();
   } catch (error) {
     // Those of a batch whose answer got lost may exist too. Removing what does not exist is harmless.
-    await deleteEndpoints(store, created.slice(0, started).flat());
+    await cluster.writes.removeEndpoints(created.slice(0, started).flat());
     throw error;
   }
 }
 
 /** Removes them all, in as few transactions as fit. */
-export async function deleteEndpoints(store: Store, endpoints: readonly Endpoint[]): Promise<void> {
+export async function deleteEndpoints(store: Store, endpoints: readonly Holding[]): Promise<void> {
   const ops = endpoints.map(deletion);
   for (const batch of packed(ops, (op) => op.length)) await store.txn([], batch.flat());
 }
@@ -102,7 +103,7 @@ async function plan(store: Store, network: Network, drafts: readonly EndpointDra
 }
 
 function batchesOf(planned: readonly Planned[]): Planned[][] {
-  return packed(planned, ({ endpoint }) => creation(endpoint).success.length);
+  return packed(planned, ({ endpoint }) => sizeOf(endpoint));
 }
 
 /** Splits the items so that the operations of each part fit into one transaction. */
@@ -121,19 +122,19 @@ function packed<T>(items: readonly T[], opsOf: (item: T) => number): T[][] {
 }
 
 /** One transaction; if it meets a conflict, one by one, so that only those in conflict are chosen again. */
-async function createBatch(store: Store, network: Network, batch: readonly Planned[]): Promise<Endpoint[]> {
-  const parts = batch.map(({ endpoint }) => creation(endpoint));
-  const { succeeded } = await store.txn(
-    [present(networkKey(network.id)), ...parts.flatMap((part) => part.compare)],
-    parts.flatMap((part) => part.success),
-  );
-  if (succeeded) return batch.map(({ endpoint }) => endpoint);
+async function createBatch(
+  cluster: ClusterAccess,
+  network: Network,
+  batch: readonly Planned[],
+): Promise<Endpoint[]> {
+  const outcome = await cluster.writes.placeEndpoints(batch.map(({ endpoint }) => endpoint));
+  if ('placed' in outcome) return outcome.placed;
   const endpoints: Endpoint[] = [];
   try {
-    for (const { draft } of batch) endpoints.push(await placeEndpoint(store, network, draft));
+    for (const { draft } of batch) endpoints.push(await placeEndpoint(cluster, network, draft));
     return endpoints;
   } catch (error) {
-    await deleteEndpoints(store, endpoints);
+    await cluster.writes.removeEndpoints(endpoints);
     throw error;
   }
 }

@@ -8,7 +8,6 @@ import { randomMac } from '../model/addresses.js';
 import { AddressTaken, MacTaken, NotFound, RangeFull, StoreConflict } from '../model/errors.js';
 import type { EndpointInput } from '../model/inputs.js';
 import { type Endpoint, type Network, randomId } from '../model/records.js';
-import { collectOrphans } from './gc.js';
 import {
   addressesOf,
   addressKey,
@@ -22,6 +21,7 @@ import {
 import { absent, get, holds, present, put, remove, removeIf } from './operations.js';
 import { parseAll, parseEndpoint } from './parse.js';
 import type { Store } from './store.js';
+import type { ClusterAccess, Holding, Placement } from './writes.js';
 
 /** Others win a race at most that often before we say so; each time somebody makes progress. */
 const ATTEMPTS = 200;
@@ -52,24 +52,25 @@ export type Prepare = (endpoint: Endpoint) => Promise<void>;
  * StoreConflict.
  */
 export async function createEndpoint(
-  store: Store,
+  cluster: ClusterAccess,
   network: Network,
   input: EndpointInput,
   known?: Iterable<string>,
   prepare?: Prepare,
 ): Promise<Endpoint> {
   const identity = { id: input.id ?? randomId(), createdAt: new Date().toISOString() };
-  return placeEndpoint(store, network, draftEndpoint(network, input, identity), known, prepare);
+  return placeEndpoint(cluster, network, draftEndpoint(network, input, identity), known, prepare);
 }
 
 /** Creates what was drafted, with addresses chosen until some are free. */
 export async function placeEndpoint(
-  store: Store,
+  cluster: ClusterAccess,
   network: Network,
   draft: EndpointDraft,
   known?: Iterable<string>,
   prepare?: Prepare,
 ): Promise<Endpoint> {
+  const { store, writes } = cluster;
   let current = draft;
   let taken = known && new Set(known);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -77,15 +78,16 @@ export async function placeEndpoint(
     taken ??= await takenAddresses(store, network.id);
     const endpoint = choose(network, current, taken, attempt);
     if (endpoint instanceof RangeFull) {
-      if (isFresh && (await collectOrphans(store, network.id)).addresses.length === 0) throw endpoint;
+      if (isFresh && (await writes.collectOrphans(network.id)).addresses.length === 0) throw endpoint;
       taken = undefined;
       continue;
     }
     await prepare?.(endpoint);
-    const conflict = await commit(store, endpoint);
-    if (conflict === 'no network') throw new NotFound('network', network.name);
-    if (!(conflict instanceof Map)) return conflict;
-    await explain(store, network, current, conflict);
+    const outcome = await writes.placeEndpoints([endpoint]);
+    if ('placed' in outcome) return outcome.placed[0] ?? endpoint;
+    if ('missing' in outcome) throw new NotFound('network', network.name);
+    const conflict = new Map(Object.entries(outcome.taken));
+    await explain(cluster, network, current, conflict);
     if (conflict.has(endpoint.mac))
       current = { ...current, endpoint: { ...current.endpoint, mac: randomMac() } };
     taken = attempt < POLITE_ATTEMPTS ? new Set([...taken, ...conflict.keys()]) : undefined;
@@ -117,8 +119,13 @@ async function takenAddresses(store: Store, network: string): Promise<Set<string
   return new Set(entries.map((entry) => lastPart(entry.key)));
 }
 
+/** How many operations it takes to write the endpoint. */
+export function sizeOf(endpoint: Endpoint): number {
+  return creation(endpoint).success.length;
+}
+
 /** What must hold, and what is written, for the endpoint to exist. Also needed: its network. */
-export function creation(endpoint: Endpoint): { compare: ICompare[]; success: IRequestOp[] } {
+function creation(endpoint: Endpoint): { compare: ICompare[]; success: IRequestOp[] } {
   const key = endpointKey(endpoint);
   const held = heldBy(endpoint);
   return {
@@ -128,36 +135,53 @@ export function creation(endpoint: Endpoint): { compare: ICompare[]; success: IR
 }
 
 /** Keys of its addresses and its MAC. */
-function heldBy({ network, addresses, mac }: Endpoint): string[] {
+function heldBy({ network, addresses, mac }: Holding): string[] {
   return [...addresses.map((address) => addressKey(network, address)), macKey(network, mac)];
 }
 
-/** Taken address or MAC → id of its holder. */
-type Conflict = Map<string, string>;
-
-async function commit(store: Store, endpoint: Endpoint): Promise<Endpoint | 'no network' | Conflict> {
-  const { compare, success } = creation(endpoint);
-  const network = networkKey(endpoint.network);
-  const asked = [network, endpointKey(endpoint), ...heldBy(endpoint)];
-  const result = await store.txn([present(network), ...compare], success, asked.map(get));
-  if (result.succeeded) return endpoint;
-  const conflict: Conflict = new Map();
+/** One attempt, in one transaction. All endpoints are of one network. */
+export async function placeEndpoints(store: Store, endpoints: readonly Endpoint[]): Promise<Placement> {
+  const [first] = endpoints;
+  if (first === undefined) return { placed: [] };
+  const network = networkKey(first.network);
+  const parts = endpoints.map(creation);
+  const written = endpoints.flatMap((endpoint) => [endpointKey(endpoint), ...heldBy(endpoint)]);
+  const result = await store.txn(
+    [present(network), ...parts.flatMap(({ compare }) => compare)],
+    parts.flatMap(({ success }) => success),
+    [network, ...written].map(get),
+  );
+  if (result.succeeded) return { placed: [...endpoints] };
+  const found = new Map<string, string>();
   for (const { response_range } of result.responses) {
-    for (const kv of response_range.kvs) conflict.set(kv.key.toString(), kv.value.toString());
+    for (const { key, value } of response_range.kvs) found.set(key.toString(), value.toString());
   }
-  const own = conflict.get(endpointKey(endpoint));
-  // This is the repetition of a transaction that was done although its answer got lost.
-  if (own !== undefined) return parseEndpoint({ key: endpointKey(endpoint), value: own });
-  if (!conflict.delete(network)) return 'no network';
-  return new Map([...conflict].map(([key, holder]) => [lastPart(key), holder]));
+  const earlier = placedBefore(endpoints, found);
+  if (earlier !== undefined) return { placed: earlier };
+  if (!found.delete(network)) return { missing: 'network' };
+  return { taken: Object.fromEntries([...found].map(([key, holder]) => [lastPart(key), holder])) };
+}
+
+/** Their records, if this is the repetition of a transaction that was done although its answer got lost. */
+function placedBefore(
+  endpoints: readonly Endpoint[],
+  found: ReadonlyMap<string, string>,
+): Endpoint[] | undefined {
+  const records: Endpoint[] = [];
+  for (const key of endpoints.map(endpointKey)) {
+    const value = found.get(key);
+    if (value === undefined) return undefined;
+    records.push(parseEndpoint({ key, value }));
+  }
+  return records;
 }
 
 /** Throws if the conflict is about something that was asked for, unless its holder does not exist any more. */
 async function explain(
-  store: Store,
+  { store, writes }: ClusterAccess,
   network: Network,
   draft: EndpointDraft,
-  conflict: Conflict,
+  conflict: ReadonlyMap<string, string>,
 ): Promise<void> {
   const { endpoint, isMacRequested } = draft;
   for (const [value, holder] of conflict) {
@@ -166,7 +190,7 @@ async function explain(
     const endpoints = await listEndpoints(store, network.id);
     const name = endpoints.find((other) => other.id === holder)?.name;
     if (name === undefined) {
-      await collectOrphans(store, network.id);
+      await writes.collectOrphans(network.id);
       continue;
     }
     if (isMac) throw new MacTaken(value, network.name, `endpoint ${name}`);
@@ -175,13 +199,13 @@ async function explain(
 }
 
 /** Removes the endpoint and gives back what it holds. False if it was not there. */
-export async function deleteEndpoint(store: Store, endpoint: Endpoint): Promise<boolean> {
+export async function deleteEndpoint(store: Store, endpoint: Holding): Promise<boolean> {
   const { responses } = await store.txn([], deletion(endpoint));
   return responses[0]?.response_delete_range.deleted === '1';
 }
 
 /** What a deletion does; keys that have another holder by now are left to it. */
-export function deletion(endpoint: Endpoint): IRequestOp[] {
+export function deletion(endpoint: Holding): IRequestOp[] {
   const gifts = heldBy(endpoint).map((key) => removeIf(holds(key, endpoint.id), key));
   return [remove(endpointKey(endpoint)), ...gifts];
 }

@@ -40,10 +40,16 @@ export async function listNetworks(store: Store): Promise<Network[]> {
 /**
  * Creates a network. The plan is made of a list and committed only if no other network was created since, so that
  * two nodes cannot choose overlapping subnets. Throws InvalidInput, NameTaken, VniTaken, SubnetOverlap,
- * PoolExhausted, VnisExhausted, StoreConflict.
+ * PoolExhausted, VnisExhausted, StoreConflict. `id` is chosen by who must recognize the network even if the answer
+ * gets lost.
  */
-export async function createNetwork(store: Store, input: NetworkInput, host: NetworkHost): Promise<Network> {
-  const identity = { id: randomId(), createdAt: new Date().toISOString() };
+export async function createNetwork(
+  store: Store,
+  input: NetworkInput,
+  host: NetworkHost,
+  id = randomId(),
+): Promise<Network> {
+  const identity = { id, createdAt: new Date().toISOString() };
   const nameKey = networkNameKey(validateNetworkName(input.name));
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const generation = (await store.get(NETWORKS_GENERATION))?.modRevision ?? '0';

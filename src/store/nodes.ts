@@ -3,9 +3,10 @@ import { NameTaken, StoreConflict, VtepTaken } from '../model/errors.js';
 import type { Node } from '../model/records.js';
 import { deleteEndpoints } from './bulk.js';
 import { ALIVE, aliveKey, ENDPOINTS, lastPart, NODES, nodeKey, nodeNameKey } from './keys.js';
-import { holds, put, remove, removeIf, unchanged } from './operations.js';
+import { absent, holds, put, remove, removeIf, unchanged } from './operations.js';
 import { parseAll, parseEndpoint, parseNode } from './parse.js';
 import type { Store } from './store.js';
+import type { ClusterAccess } from './writes.js';
 
 const ATTEMPTS = 5;
 
@@ -27,26 +28,44 @@ export async function listAlive(store: Store): Promise<Set<string>> {
 }
 
 /**
- * Writes the node's record, new or changed: what is there already is no news for all other nodes. Names and VTEP addresses are unique. A silent node that has the same
- * address is this host before it was installed again: it is removed with its endpoints.
- * Throws NameTaken, VtepTaken.
+ * Writes the node's record, new or changed: what is there already is no news for all other nodes. Names and VTEP
+ * addresses are unique: the record is only written while its name is the node's. Throws NameTaken, VtepTaken.
  */
-export async function registerNode(store: Store, node: Node): Promise<void> {
+export async function registerNode({ store, writes }: ClusterAccess, node: Node): Promise<void> {
+  const record = JSON.stringify(node);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    await makePlace(store, node);
-    const name = await store.get(nodeNameKey(node.name));
-    if (name && name.value !== node.id && (await store.get(nodeKey(name.value)))) {
-      throw new NameTaken('node', node.name, `node ${name.value}`);
-    }
-    const record = JSON.stringify(node);
-    if (name?.value === node.id && (await store.get(nodeKey(node.id)))?.value === record) return;
+    await writes.claimNodeName(node);
+    if ((await store.get(nodeKey(node.id)))?.value === record) return;
     const { succeeded } = await store.txn(
-      [unchanged(nodeNameKey(node.name), name?.modRevision ?? '0')],
-      [put(nodeKey(node.id), record), put(nodeNameKey(node.name), node.id)],
+      [holds(nodeNameKey(node.name), node.id)],
+      [put(nodeKey(node.id), record)],
     );
     if (succeeded) return;
   }
   throw new StoreConflict(`register node ${node.name}: its name is changing hands`);
+}
+
+/**
+ * Makes the name the node's. A name whose holder has no record is nobody's: who has just claimed it finds that out when
+ * it writes its record. A silent node that has the same address is this host before it was installed again: it is
+ * removed with its endpoints. Throws NameTaken, VtepTaken, StoreConflict.
+ */
+export async function claimNodeName(store: Store, node: Node): Promise<void> {
+  const key = nodeNameKey(node.name);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    await makePlace(store, node);
+    const holder = await store.get(key);
+    if (holder?.value === node.id) return;
+    if (holder && (await store.get(nodeKey(holder.value)))) {
+      throw new NameTaken('node', node.name, `node ${holder.value}`);
+    }
+    const { succeeded } = await store.txn(
+      [unchanged(key, holder?.modRevision ?? '0'), ...(holder ? [absent(nodeKey(holder.value))] : [])],
+      [put(key, node.id)],
+    );
+    if (succeeded) return;
+  }
+  throw new StoreConflict(`claim node name ${node.name}: it is changing hands`);
 }
 
 /** Removes what this node's record replaces, and refuses what it must not replace. */
@@ -71,8 +90,8 @@ async function releaseName(store: Store, node: Node): Promise<void> {
 }
 
 /** Removes this node with its sign of life: it leaves the cluster. */
-export async function forgetNode(store: Store, node: Node): Promise<void> {
-  await removeNode(store, node);
+export async function forgetNode({ store, writes }: ClusterAccess, node: Node): Promise<void> {
+  await writes.removeNode(node);
   await store.txn([], [remove(aliveKey(node.id))]);
 }
 

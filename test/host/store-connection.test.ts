@@ -11,6 +11,7 @@ import { nodeKey } from '../../src/store/keys.js';
 import { createNetwork } from '../../src/store/networks.js';
 import { listNodes, registerNode, removeNode } from '../../src/store/nodes.js';
 import { Store } from '../../src/store/store.js';
+import { direct } from '../../src/store/writes.js';
 import { TestEtcd, until } from './etcd.js';
 import { rejects } from './store-refusals.js';
 
@@ -103,11 +104,11 @@ connection(
   'a node that registers again as it is writes nothing, so that no other node hears of it',
   async () => {
     const same = nodeNamed('same', '192.0.2.77');
-    await registerNode(store, same);
+    await registerNode(direct(store), same);
     const before = await store.get(nodeKey(same.id));
-    await registerNode(store, structuredClone(same));
+    await registerNode(direct(store), structuredClone(same));
     assert.equal(await store.get(nodeKey(same.id)), before);
-    await registerNode(store, { ...same, version: '2' });
+    await registerNode(direct(store), { ...same, version: '2' });
     assert.not.equal((await store.get(nodeKey(same.id)))?.modRevision, before?.modRevision);
     await removeNode(store, same);
   },
@@ -115,8 +116,8 @@ connection(
 
 connection('a node registers, renames itself, and gives its old name back', async () => {
   const node = nodeNamed('n1');
-  await registerNode(store, node);
-  await registerNode(store, { ...node, name: 'n2' });
+  await registerNode(direct(store), node);
+  await registerNode(direct(store), { ...node, name: 'n2' });
   assert.equal(await listNodes(store), [{ ...node, name: 'n2' }]);
   assert.equal(etcd.keys('/plait/names/node/'), ['/plait/names/node/n2']);
   await removeNode(store, { ...node, name: 'n2' });
@@ -125,21 +126,25 @@ connection('a node registers, renames itself, and gives its old name back', asyn
 
 connection('a name or an address of another node is refused', async () => {
   const n1 = nodeNamed('n1');
-  await registerNode(store, n1);
+  await registerNode(direct(store), n1);
   const alive = keepAlive(store, n1.id);
   await until('n1 is alive', () => etcd.keys('/plait/alive/').length === 1);
-  await rejects(registerNode(store, nodeNamed('n1', '192.0.2.9')), 'NAME_TAKEN', /node n1: name is taken/);
-  await rejects(registerNode(store, nodeNamed('n9')), 'VTEP_TAKEN', /at 192.0.2.1: node n1 is alive/);
+  await rejects(
+    registerNode(direct(store), nodeNamed('n1', '192.0.2.9')),
+    'NAME_TAKEN',
+    /node n1: name is taken/,
+  );
+  await rejects(registerNode(direct(store), nodeNamed('n9')), 'VTEP_TAKEN', /at 192.0.2.1: node n1 is alive/);
   await alive.close();
 });
 
 connection('a host that was installed again replaces its silent former self and what that held', async () => {
   const former = nodeNamed('n1');
-  await registerNode(store, former);
+  await registerNode(direct(store), former);
   const network = await createNetwork(store, { name: 'app' }, { routes: [], mtu: 1450 });
-  await createEndpoint(store, network, { name: 'web', node: former.id });
+  await createEndpoint(direct(store), network, { name: 'web', node: former.id });
   const now = nodeNamed('n1');
-  await registerNode(store, now);
+  await registerNode(direct(store), now);
   assert.equal(await listNodes(store), [now]);
   assert.equal(etcd.keys('/plait/endpoints/'), []);
   assert.equal(etcd.keys('/plait/ipam/'), []);

@@ -12,6 +12,7 @@ import { createEndpoint, deleteEndpoint, listEndpoints } from '../../src/store/e
 import { collectOrphans } from '../../src/store/gc.js';
 import { createNetwork, removeNetwork } from '../../src/store/networks.js';
 import { Store } from '../../src/store/store.js';
+import { direct } from '../../src/store/writes.js';
 import { TestEtcd } from './etcd.js';
 
 const races = suite('store: races');
@@ -54,13 +55,20 @@ async function client(
     try {
       if (dice < 0.1) {
         // Dies with a transaction under way: nobody knows whether it was done.
-        const doubtful = createEndpoint(own, network, { name: 'doubtful', node }).catch(() => undefined);
+        const doubtful = createEndpoint(direct(own), network, { name: 'doubtful', node }).catch(
+          () => undefined,
+        );
         await sleep(random() * 4);
         own.close();
         await doubtful;
         own = new Store({ endpoints: [etcd.url] });
       } else if (dice < 0.6) {
-        const endpoint = await createEndpoint(own, network, { name: 'e', node }, dice < 0.3 ? [] : undefined);
+        const endpoint = await createEndpoint(
+          direct(own),
+          network,
+          { name: 'e', node },
+          dice < 0.3 ? [] : undefined,
+        );
         onLive(endpoint);
         mine.push(endpoint);
       } else {
@@ -117,7 +125,7 @@ races('an endpoint and the removal of its network never both succeed', async () 
   for (let round = 0; round < 25; round++) {
     const network = await createNetwork(store, { name: `race${round}` }, { routes: [], mtu: 1450 });
     const [created, removed] = await Promise.allSettled([
-      createEndpoint(store, network, { name: 'e', node: randomId() }, []),
+      createEndpoint(direct(store), network, { name: 'e', node: randomId() }, []),
       removeNetwork(store, network),
     ]);
     assert.is.not(created.status, removed.status, `round ${round}`);
@@ -132,7 +140,7 @@ races('thirty nodes that attach at the same moment each get an address', async (
   const network = await createNetwork(store, input, { routes: [], mtu: 1450 });
   const stores = Array.from({ length: 30 }, () => new Store({ endpoints: [etcd.url] }));
   const made = await Promise.all(
-    stores.map((each, i) => createEndpoint(each, network, { name: `e${i}`, node: randomId() }, [])),
+    stores.map((each, i) => createEndpoint(direct(each), network, { name: `e${i}`, node: randomId() }, [])),
   );
   for (const each of stores) each.close();
   assert.is(new Set(made.map((endpoint) => endpoint.addresses[0])).size, 30);

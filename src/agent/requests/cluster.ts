@@ -1,11 +1,10 @@
 /* Requests about nodes and networks. */
 import type { NetworkAnswer, NodeAnswer } from '../../model/api.js';
-import { NotFound } from '../../model/errors.js';
+import { PlaitError } from '../../model/errors.js';
 import type { HostRoute, NetworkInput } from '../../model/inputs.js';
 import type { Network, Node } from '../../model/records.js';
 import { resolveRef } from '../../model/refs.js';
 import { hostPrefixes } from '../../net/underlay.js';
-import { createNetwork, removeNetwork } from '../../store/networks.js';
 import { networkAnswer, nodeAnswer } from '../answers.js';
 import type { AgentContext } from '../context.js';
 import type { Backend } from '../server/routes.js';
@@ -17,7 +16,7 @@ type ClusterRequests = Pick<
 >;
 
 export function clusterRequests(context: AgentContext): ClusterRequests {
-  const { self, view, store, desired, datapath } = context;
+  const { self, view, writes, desired, datapath } = context;
   const showNode = (node: Node): NodeAnswer =>
     nodeAnswer(node, { alive: view.alive.has(node.id), self: node.id === self.id });
   const showNetwork = (network: Network): NetworkAnswer =>
@@ -29,15 +28,15 @@ export function clusterRequests(context: AgentContext): ClusterRequests {
     network: async (ref) => showNetwork(await findNetwork(context, ref)),
     async createNetwork(request) {
       const host = { routes: await hostRoutes(), mtu: datapath.underlay.innerMtu };
-      const network = await createNetwork(store, inputOf(request), host);
+      const network = await writes.createNetwork(inputOf(request), host);
       view.putNetwork(network);
       return showNetwork(network);
     },
     async removeNetwork(ref) {
       const network = await findNetwork(context, ref);
-      await removeNetwork(store, network).catch((error) => {
+      await writes.removeNetwork(network).catch((error) => {
         // The view had what is gone: removed elsewhere a moment ago.
-        if (error instanceof NotFound) view.deleteNetwork(network.id);
+        if (error instanceof PlaitError && error.code === 'NOT_FOUND') view.deleteNetwork(network.id);
         throw error;
       });
       view.deleteNetwork(network.id);

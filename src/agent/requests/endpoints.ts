@@ -5,7 +5,7 @@ import type { EndpointInput } from '../../model/inputs.js';
 import { type Endpoint, EXTERNAL_NODE, type Network } from '../../model/records.js';
 import { findExact, resolveRef } from '../../model/refs.js';
 import { createEndpoints } from '../../store/bulk.js';
-import { deleteEndpoint, listEndpoints } from '../../store/endpoints.js';
+import { listEndpoints } from '../../store/endpoints.js';
 import { endpointAnswer } from '../answers.js';
 import type { AgentContext } from '../context.js';
 import type { Changed } from '../endpoints.js';
@@ -57,16 +57,16 @@ function withMtuWarning({ datapath }: AgentContext, network: Network, changed: C
 
 /** All of them or none: what an earlier network got is taken back when a later one refuses. */
 async function declare(context: AgentContext, requests: readonly DeclareRequest[]): Promise<Endpoint[]> {
-  const { store, view, reconciler, desired } = context;
+  const { writes, view, reconciler, desired } = context;
   const created: Endpoint[] = [];
   try {
     for (const ref of new Set(requests.map(({ network }) => network))) {
       const network = await findNetwork(context, ref);
       const group = requests.filter((request) => request.network === ref);
-      created.push(...(await createEndpoints(store, network, group.map(inputOf))));
+      created.push(...(await createEndpoints(context, network, group.map(inputOf))));
     }
   } catch (error) {
-    for (const endpoint of created) await deleteEndpoint(store, endpoint);
+    await writes.removeEndpoints(created);
     throw error;
   }
   const live = desired.liveNetworks();
@@ -95,7 +95,7 @@ async function remove(context: AgentContext, ref: string): Promise<{ id: string;
   if (here.some(({ id }) => id === endpoint.id)) {
     return { id: endpoint.id, warnings: await context.endpoints.detach(endpoint.id) };
   }
-  const { store, self, view, reconciler } = context;
+  const { writes, self, view, reconciler } = context;
   const owner = view.nodes.get(endpoint.node);
   if (owner !== undefined && owner.id !== self.id) {
     throw new PlaitError(
@@ -104,7 +104,7 @@ async function remove(context: AgentContext, ref: string): Promise<{ id: string;
       { hint: 'run the command there' },
     );
   }
-  await deleteEndpoint(store, endpoint);
+  await writes.removeEndpoints([endpoint]);
   view.deleteEndpoint(endpoint.id);
   reconciler.kick();
   return { id: endpoint.id, warnings: [] };

@@ -14,6 +14,7 @@ import type { Endpoint, Network, Node } from '../../model/records.js';
 import { ClusterView } from '../../model/view.js';
 import { createEndpoint, deleteEndpoint } from '../../store/endpoints.js';
 import { Store } from '../../store/store.js';
+import { type ClusterAccess, direct } from '../../store/writes.js';
 import { StandIn, type StandInOptions } from './stand-in.js';
 
 export interface SimulatedAgentOptions extends StandInOptions {
@@ -31,6 +32,7 @@ export class SimulatedAgent {
   readonly view = new ClusterView();
   readonly #options: SimulatedAgentOptions;
   readonly #store: Store;
+  readonly #cluster: ClusterAccess;
   readonly #datapath: StandIn;
   readonly #desired: DesiredRows;
   readonly #reconciler: Reconciler;
@@ -44,6 +46,7 @@ export class SimulatedAgent {
     const { node, etcd, networks, log } = options;
     this.#options = options;
     this.#store = new Store({ endpoints: [etcd] });
+    this.#cluster = direct(this.#store);
     this.#datapath = new StandIn(options);
     const [store, view, health, notices] = [this.#store, this.view, new StoreHealth(), new Map()];
     this.#desired = new DesiredRows(view, {
@@ -53,7 +56,7 @@ export class SimulatedAgent {
     const sink = new DatapathSink(this.#datapath, view, node.id);
     this.#reconciler = new Reconciler({ view, desired: this.#desired, sink, log });
     const admission = { check: async () => undefined };
-    this.#membership = new Membership({ store, health, node, admission, log, notices });
+    this.#membership = new Membership({ ...this.#cluster, health, node, admission, log, notices });
     const own = new Set(networks.map(({ id }) => id));
     this.#watch = new ClusterWatch({
       store,
@@ -98,7 +101,7 @@ export class SimulatedAgent {
     let prepared: string | undefined;
     try {
       const input = { name, mac, node: node.id };
-      const { id } = await createEndpoint(this.#store, network, input, taken, async (endpoint) => {
+      const { id } = await createEndpoint(this.#cluster, network, input, taken, async (endpoint) => {
         choice.replace(endpoint.addresses);
         prepared = endpoint.id;
         this.view.putEndpoint(endpoint);

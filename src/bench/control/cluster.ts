@@ -6,6 +6,7 @@ import { nodeKey, nodeNameKey } from '../../store/keys.js';
 import { createNetwork } from '../../store/networks.js';
 import { MAX_TXN_OPS, put } from '../../store/operations.js';
 import type { Store } from '../../store/store.js';
+import { direct } from '../../store/writes.js';
 import {
   type ControlOptions,
   type PlannedAgent,
@@ -51,7 +52,7 @@ export async function makeCluster(store: Store, options: ControlOptions): Promis
       const node = nodes[seat.agent]?.id ?? '';
       return { id: ids.get(seat) ?? '', name: `s${number}`, node, mac: standingMac(number) };
     });
-    await createEndpoints(store, network, inputs);
+    await createEndpoints(direct(store), network, inputs);
   }
   const present = churning.map((seat) => ({ seat, id: ids.get(seat) ?? '' }));
   return { agents, nodes, networks, present, seats: seating };

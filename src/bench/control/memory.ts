@@ -5,6 +5,7 @@ import { EXTERNAL_NODE, type Network, randomId } from '../../model/records.js';
 import { createEndpoints } from '../../store/bulk.js';
 import { createNetwork } from '../../store/networks.js';
 import type { Store } from '../../store/store.js';
+import { direct } from '../../store/writes.js';
 import { WorkerProcess } from './calls.js';
 import type { MemoryMethods, MemoryReading } from './memory-worker.js';
 import { standingMac } from './plan.js';
@@ -33,7 +34,7 @@ export class MemoryProbe {
     const network = await createNetwork(store, input, { routes: [], mtu: 1450 });
     const { createdAt } = network;
     const node = { id: randomId(), name: 'memory', vtep: VTEP, version: 'bench', labels: {}, createdAt };
-    await createEndpoints(store, network, [{ name: 'own', node: node.id, mac: standingMac(0) }]);
+    await createEndpoints(direct(store), network, [{ name: 'own', node: node.id, mac: standingMac(0) }]);
     await this.#process.call('start', { etcd, agents: [{ index: 0, node, networks: [network] }] });
     const before = await this.#process.call('read');
     await declare(store, network, endpoints);
@@ -60,7 +61,7 @@ async function declare(store: Store, network: Network, count: number): Promise<v
     mac: standingMac(1 + at),
     addresses: [addressOf(at)],
   }));
-  await createEndpoints(store, network, inputs);
+  await createEndpoints(direct(store), network, inputs);
 }
 
 /** Beyond the first /24, where the gateway and the agent's own endpoint are. */
