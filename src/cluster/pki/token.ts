@@ -35,8 +35,9 @@ export interface Token {
  * @param caKeyPem PKCS#8
  */
 export function deriveSecret(caKeyPem: string, role: Role, nonce: string): string {
-  const { d } = createPrivateKey(caKeyPem).export({ format: 'jwk' });
-  if (d === undefined) throw new TypeError('derive secret of join token: the key of the CA is not an EC key');
+  const { crv, d } = createPrivateKey(caKeyPem).export({ format: 'jwk' });
+  if (crv !== 'P-256' || d === undefined)
+    throw new TypeError('derive secret of join token: the key is not on P-256');
   const hmac = createHmac('sha256', Buffer.from(d, 'base64url'));
   const bytes = hmac.update([PURPOSE, role, nonce].join('\0')).digest();
   return toBase36(bytes.subarray(0, SECRET_BYTES), SECRET_LENGTH);
