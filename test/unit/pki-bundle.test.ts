@@ -2,7 +2,14 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { crossSign } from '../../src/cluster/pki/authority.js';
 import { toBase36 } from '../../src/cluster/pki/base36.js';
-import { digestOf, digestOfDer, joinBundle, splitBundle, trustedBy } from '../../src/cluster/pki/bundle.js';
+import {
+  digestOf,
+  digestOfDer,
+  findByDigest,
+  joinBundle,
+  splitBundle,
+  trustedBy,
+} from '../../src/cluster/pki/bundle.js';
 import { caRecordSchema, tokenRecordSchema } from '../../src/cluster/pki/records.js';
 import { newTokenRecord } from '../../src/cluster/pki/token.js';
 import { authority, file, member, openssl, thrown } from './support/pki.js';
@@ -46,6 +53,11 @@ test('a digest is of one certificate, in PEM or DER', async () => {
   assert.is(digestOf(old.certificate), digestOfDer(der));
   assert.is.not(digestOf(old.certificate), digestOf(next.certificate));
   assert.match((await thrown(() => digestOf(both))).message, /several, not one/);
+});
+
+test('a joiner finds the CA of its token among others', () => {
+  assert.is(findByDigest(`${cross}${both}`, digestOf(old.certificate)), old.certificate);
+  assert.is(findByDigest(`${cross}${old.certificate}`, digestOf(next.certificate)), undefined);
 });
 
 test('base 36 has a fixed length, from nothing to the biggest', () => {

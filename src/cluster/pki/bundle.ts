@@ -40,6 +40,11 @@ export function digestOfDer(der: Uint8Array): string {
   return toBase36(createHash('sha256').update(der).digest(), DIGEST_LENGTH);
 }
 
+/** The certificate of the text that the digest is of: how a joiner knows the CA of its token among what it was shown. */
+export function findByDigest(pem: string, digest: string): string | undefined {
+  return splitBundle(pem).find((certificate) => digestOf(certificate) === digest);
+}
+
 /**
  * What a node trusts: the CA of the cluster, and during a rotation the one before it.
  * @param ca the record `secrets/ca`
