@@ -11,6 +11,10 @@
  *     endpoints/<network>/<node>/<id>  the endpoint
  *     ipam/<network>/<address>         id of the endpoint that holds the address
  *     mac/<network>/<mac>              id of the endpoint that holds the MAC
+ *     cluster                          what `plait init` decided for all nodes
+ *     specs/<id>                       what managers say of a node; without it the node is no member
+ *     secrets/ca                       the certificate authority, for managers alone, as all below secrets/
+ *     secrets/tokens/<role>            what the join token of the role is compared with
  */
 export const PREFIX = '/plait/';
 
@@ -22,6 +26,10 @@ export const ENDPOINTS = `${PREFIX}endpoints/`;
 export const IPAM = `${PREFIX}ipam/`;
 export const MACS = `${PREFIX}mac/`;
 export const NETWORKS_GENERATION = `${PREFIX}networks-generation`;
+export const CLUSTER = `${PREFIX}cluster`;
+export const SPECS = `${PREFIX}specs/`;
+export const SECRETS = `${PREFIX}secrets/`;
+export const AUTHORITY = `${SECRETS}ca`;
 
 export function nodeKey(id: string): string {
   return NODES + id;
@@ -29,6 +37,14 @@ export function nodeKey(id: string): string {
 
 export function nodeNameKey(name: string): string {
   return `${PREFIX}names/node/${name}`;
+}
+
+export function specKey(node: string): string {
+  return SPECS + node;
+}
+
+export function tokenKey(role: string): string {
+  return `${SECRETS}tokens/${role}`;
 }
 
 export function aliveKey(node: string): string {

@@ -19,6 +19,11 @@ export const parseNode = parser<Node>(nodeSchema, (node) => nodeKey(node.id));
 export const parseNetwork = parser<Network>(networkSchema, (network) => networkKey(network.id));
 export const parseEndpoint = parser<Endpoint>(endpointSchema, endpointKey);
 
+/** A record that does not name itself: the one of a fixed key. */
+export function parseAs<T>(schema: z.ZodType<T>, entry: Pick<Entry, 'key' | 'value'>): T {
+  return parser(schema, () => entry.key)(entry);
+}
+
 function parser<T>(schema: z.ZodType<T>, keyOf: (record: T) => string): Parser<T> {
   return ({ key, value }) => {
     const result = schema.safeParse(parseJson(key, value));

@@ -1,0 +1,134 @@
+/*
+ * How a cluster begins: makes the authority, the tokens and this node's certificate, and writes down what the agent needs to begin. Nothing
+ * runs yet, and a failure leaves the host as it was: `cluster.json`, which makes it a member, is written last.
+ */
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makePrivateDirectory } from '../agent/files.js';
+import { loadIdentity } from '../agent/identity.js';
+import { PlaitError } from '../model/errors.js';
+import type { Paths } from '../model/paths.js';
+import { randomId } from '../model/records.js';
+import { type Credentials, writeCredentials } from './credentials.js';
+import { keepFirstRecords } from './first-records.js';
+import {
+  ETCD_CLIENT_PORT,
+  ETCD_PEER_PORT,
+  JOIN_PORT,
+  type MembershipFile,
+  membershipPath,
+  readMembership,
+  writeMembership,
+} from './membership-file.js';
+import { createAuthority, issue } from './pki/authority.js';
+import { createKeyAndRequest } from './pki/request.js';
+import { newTokenRecord } from './pki/token.js';
+
+export interface Founding {
+  readonly name: string;
+  readonly advertiseAddress: string;
+  readonly listenAddress: string;
+  readonly dataPathAddress: string;
+  readonly dataPathPort: number;
+  readonly certExpirySeconds: number;
+  readonly defaultAddressPools: readonly string[];
+  readonly defaultAddressPoolMaskLength: number;
+}
+
+export class AlreadyMember extends PlaitError {
+  constructor(doing: string, path: string) {
+    super('ALREADY_MEMBER', `${doing}: this host is a member of a cluster (${path})`, {
+      hint: '`plait leave` first',
+    });
+  }
+}
+
+/** Returns the node's id. */
+export async function foundCluster(paths: Paths, founding: Founding): Promise<string> {
+  const { state } = paths;
+  await refuseMember('make cluster', state);
+  await makePrivateDirectory(state);
+  const { id: node } = await loadIdentity(state, founding.name);
+  const cluster = randomId();
+  const authority = await createAuthority({ cluster });
+  const { key, csr } = await createKeyAndRequest();
+  const { advertiseAddress, certExpirySeconds: expirySeconds } = founding;
+  const certificate = await issue(authority, csr, {
+    node,
+    role: 'manager',
+    cluster,
+    expirySeconds,
+    addresses: [advertiseAddress],
+  });
+  const now = new Date().toISOString();
+  await keepFirstRecords(state, {
+    cluster: {
+      id: cluster,
+      createdAt: now,
+      certExpirySeconds: founding.certExpirySeconds,
+      defaultAddressPools: [...founding.defaultAddressPools],
+      defaultAddressPoolMaskLength: founding.defaultAddressPoolMaskLength,
+      dataPathPort: founding.dataPathPort,
+    },
+    authority: { ...authority },
+    tokens: {
+      worker: newTokenRecord(authority, 'worker'),
+      manager: newTokenRecord(authority, 'manager'),
+    },
+    node,
+    spec: { role: 'manager', availability: 'active', labels: {}, name: founding.name, joinedAt: now },
+  });
+  await becomeMember(
+    state,
+    { ca: authority.certificate, certificate, key },
+    membershipOf(founding, cluster, node),
+  );
+  return node;
+}
+
+export async function refuseMember(doing: string, state: string): Promise<void> {
+  if ((await readMembership(state)) !== undefined) throw new AlreadyMember(doing, membershipPath(state));
+}
+
+/** What is left of an etcd of an earlier life goes: it is no member of this cluster. */
+export async function becomeMember(
+  state: string,
+  credentials: Credentials,
+  membership: MembershipFile,
+): Promise<void> {
+  await rm(etcdDirectory(state), { recursive: true, force: true });
+  await mkdir(etcdDirectory(state), { mode: 0o700 });
+  await writeCredentials(state, credentials);
+  await writeMembership(state, membership);
+}
+
+export function etcdDirectory(state: string): string {
+  return join(state, 'etcd');
+}
+
+function membershipOf(founding: Founding, cluster: string, node: string): MembershipFile {
+  const { name, advertiseAddress, listenAddress, dataPathAddress, dataPathPort } = founding;
+  const host = inUrl(advertiseAddress);
+  return {
+    version: 1,
+    cluster,
+    role: 'manager',
+    name,
+    advertiseAddress,
+    listenAddress,
+    dataPathAddress,
+    dataPathPort,
+    managers: [managerAt(node, advertiseAddress)],
+    firstStart: { kind: 'new', initialCluster: `${node}=https://${host}:${ETCD_PEER_PORT}` },
+  };
+}
+
+export function managerAt(node: string, address: string): MembershipFile['managers'][number] {
+  const host = inUrl(address);
+  return { node, api: `${host}:${JOIN_PORT}`, etcd: `https://${host}:${ETCD_CLIENT_PORT}` };
+}
+
+/** An IPv6 address needs brackets. */
+export function inUrl(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
+}

@@ -1,0 +1,71 @@
+/*
+ * What this host knows of the cluster it is a member of, so that `plait agent` needs no options: `cluster.json` in the
+ * state directory. `init` and `join` write it first, the agent keeps its list of managers up to date. It holds nothing
+ * secret; keys are in tls/ beside it.
+ */
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readJson, writeFileAtomically } from '../agent/files.js';
+import { PlaitError } from '../model/errors.js';
+import { ID_PATTERN, roleSchema } from './pki/records.js';
+
+export const JOIN_PORT = 2377;
+export const ETCD_CLIENT_PORT = 2379;
+export const ETCD_PEER_PORT = 2380;
+
+const managerSchema = z.looseObject({
+  /** Node id; null of a manager that was only named on the command line yet. */
+  node: z.string().nullable(),
+  /** HOST:PORT of its manager API. */
+  api: z.string(),
+  /** URL of its etcd for clients. */
+  etcd: z.url(),
+});
+export type ManagerAddress = z.infer<typeof managerSchema>;
+
+const membershipSchema = z.looseObject({
+  version: z.literal(1),
+  cluster: z.string().regex(ID_PATTERN, 'not an id'),
+  role: roleSchema,
+  name: z.string(),
+  /** Where other nodes reach this one's manager API and etcd. IP address. */
+  advertiseAddress: z.string(),
+  /** Where manager API and etcd listen. IP address. */
+  listenAddress: z.string(),
+  /** VTEP address. */
+  dataPathAddress: z.string(),
+  /** UDP port of VXLAN, the same on all nodes. */
+  dataPathPort: z.int().min(1).max(65535),
+  managers: z.array(managerSchema),
+  /** URLs of an etcd that the operator runs, when `init --external-etcd` named it. */
+  externalEtcd: z.array(z.url()).optional(),
+  /** How etcd of a manager starts for the first time: as members of --initial-cluster; gone when it has started. */
+  firstStart: z
+    .looseObject({
+      kind: z.enum(['new', 'existing', 'restored']),
+      initialCluster: z.string(),
+    })
+    .optional(),
+});
+export type MembershipFile = z.infer<typeof membershipSchema>;
+
+export function membershipPath(state: string): string {
+  return join(state, 'cluster.json');
+}
+
+/** Undefined where this host is a member of no cluster. */
+export async function readMembership(state: string): Promise<MembershipFile | undefined> {
+  const path = membershipPath(state);
+  const kept = await readJson(path).catch(() => null);
+  if (kept === undefined) return undefined;
+  const parsed = membershipSchema.safeParse(kept);
+  if (parsed.success) return parsed.data;
+  throw new PlaitError('BAD_MEMBERSHIP', `read ${path}: not what \`plait init\` or \`plait join\` wrote`, {
+    hint: 'restore the file; or `plait leave --force` and join again',
+  });
+}
+
+export async function writeMembership(state: string, membership: MembershipFile): Promise<void> {
+  const text = `${JSON.stringify(membership, undefined, 2)}\n`;
+  await writeFileAtomically(membershipPath(state), text, { durable: true });
+}
