@@ -6,8 +6,8 @@ import { access, readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { purge } from '../datapath/purge.js';
 import type { Paths } from '../model/paths.js';
+import { readJson } from '../state/files.js';
 import { endpointsOf, nodeKey, nodeNameKey } from '../store/keys.js';
-import { readJson } from './files.js';
 import { lockNetwork, lockRoot } from './lock.js';
 
 const LOCK = 'agent.lock';

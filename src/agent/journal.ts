@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { endpointSchema } from '../model/records.js';
-import { makePrivateDirectory, readJson, writeFileAtomically } from './files.js';
+import { makePrivateDirectory, readJson, writeFileAtomically } from '../state/files.js';
 
 const entrySchema = z.object({
   id: z.string(),

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { endpointSchema, networkSchema, nodeSchema } from '../model/records.js';
 import type { ClusterView } from '../model/view.js';
-import { readJson, writeFileAtomically } from './files.js';
+import { readJson, writeFileAtomically } from '../state/files.js';
 
 const snapshotSchema = z.object({
   revision: z.string(),

@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makePrivateDirectory, writeFileAtomically } from '../agent/files.js';
+import { makePrivateDirectory, writeFileAtomically } from '../state/files.js';
 
 export interface Credentials {
   /** PEM, one or more. */

@@ -4,11 +4,11 @@
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makePrivateDirectory } from '../agent/files.js';
-import { loadIdentity } from '../agent/identity.js';
 import { PlaitError } from '../model/errors.js';
 import type { Paths } from '../model/paths.js';
 import { randomId } from '../model/records.js';
+import { makePrivateDirectory } from '../state/files.js';
+import { loadIdentity } from '../state/identity.js';
 import { type Credentials, writeCredentials } from './credentials.js';
 import { keepFirstRecords } from './first-records.js';
 import {

@@ -5,8 +5,8 @@
  */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readJson, writeFileAtomically } from '../agent/files.js';
 import { PlaitError } from '../model/errors.js';
+import { readJson, writeFileAtomically } from '../state/files.js';
 import { ID_PATTERN, roleSchema } from './pki/records.js';
 
 export const JOIN_PORT = 2377;

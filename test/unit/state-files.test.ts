@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { StateNotWritten, writeFileAtomically } from '../../src/agent/files.js';
-import { loadIdentity } from '../../src/agent/identity.js';
 import { Journal, type JournalEntry } from '../../src/agent/journal.js';
 import { KeyedLock } from '../../src/agent/keyed-lock.js';
 import { AgentRunning, lockNetwork, lockRoot, NetworkTaken } from '../../src/agent/lock.js';
 import { Releasers } from '../../src/agent/releasers.js';
 import { loadSnapshot, SnapshotWriter } from '../../src/agent/snapshot.js';
 import { ClusterView } from '../../src/model/view.js';
+import { StateNotWritten, writeFileAtomically } from '../../src/state/files.js';
+import { loadIdentity } from '../../src/state/identity.js';
 
 const log = pino({ level: 'silent' });
 const test = suite<{ directory: string }>('agent files');
