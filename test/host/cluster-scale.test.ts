@@ -16,7 +16,7 @@ import { STRICT } from './support/strict.js';
 
 const ENDPOINTS = Number(process.env.PLAIT_TEST_ENDPOINTS ?? '10000');
 const VTEPS = 100;
-const RESTART_LIMIT_MS = patience(STRICT ? 2000 : 4000);
+const RESTART_LIMIT_MS = patience(STRICT ? 2000 : 8000);
 const LOCAL = 3;
 /** An agent without endpoints takes about 95; each one known adds less than 1 KiB, as long as V8 has nothing to collect. */
 const RESIDENT_LIMIT_MIB = 180;

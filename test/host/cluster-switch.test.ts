@@ -8,6 +8,7 @@ import { waitFor } from '../../src/lab/wait.js';
 import { patience } from '../../src/patience.js';
 import { allReach, attach, type Container, dropped, reach } from './support/containers.js';
 import { scenarios } from './support/scenarios.js';
+import { STRICT } from './support/strict.js';
 
 const SCRIPT = fileURLToPath(new URL('../../../test/host/support/echo.py', import.meta.url));
 const FLOWS = 32;
@@ -17,8 +18,11 @@ const INSIDE = { c1: '10.99.0.1', c2: '10.99.0.2' };
 /** Bytes of datagrams: those over 1422 do not fit, and are cut by the kernel's vxlan device. */
 const SMALL = [18, 1200, 600];
 const MIXED = [18, 3000, 1200, 18, 6000];
-/** A stall is what a person notices; the path that takes longest here needs 50 ms on a busy machine. */
-const STALL_MS = 1000;
+/**
+ * A stall is what a person notices; the path that takes longest here needs 50 ms on a busy machine. Beside virtual machines
+ * on the same two processors, flows were seen to wait for them for more than a second.
+ */
+const STALL_MS = STRICT ? 1000 : 3000;
 
 interface Flow {
   target: string;
