@@ -38,10 +38,10 @@ function features({ features = {} }: KernelResult): string {
   return `has ${those(true)}, lacks ${those(false)}`;
 }
 
-/** The output of the files that failed, which the runner indents. */
+/** The steps and the files that failed, with their output, which is indented. */
 function printFailures(log: string): void {
   const lines = readFileSync(log, 'utf8').split('\n');
-  for (const line of lines.filter((one) => /^ {10}\| /.test(one) || / FAILED/.test(one)))
+  for (const line of lines.filter((one) => /^ {10}\| |^FAIL | FAILED/.test(one)))
     console.log(`      ${line}`);
   console.log(`      all of it: ${log}`);
 }
