@@ -21,6 +21,9 @@ let containers = 0;
 const { scenario, run } = scenarios({ nodes: 1, plainHosts: [HOST] }, async (lab) => {
   await lab.plait('n1', 'network create --subnet 10.10.0.0/24 --subnet fd10:10::/64 app');
   await attach(lab, 'n1', 'c1', { name: 'web1' });
+  await waitFor('the addresses of the host to be its own', async () => {
+    return !(await lab.sh(HOST, 'ip -o address')).includes('tentative');
+  });
   pristine = await traces(lab);
   keys = await etcdKeys(lab);
 });
