@@ -8,6 +8,7 @@
 import { join } from 'node:path';
 import { interfaceIndex } from 'libbpf-ts-bindings';
 import type { Logger } from 'pino';
+import type { ClusterLink } from '../cluster/link.js';
 import { Datapath } from '../datapath/datapath.js';
 import type { XdpOption } from '../datapath/xdp-choice.js';
 import { DnsServers } from '../dns/servers.js';
@@ -20,8 +21,7 @@ import { ClusterView } from '../model/view.js';
 import { chooseLinks, type LinkChoice, type LinkMode } from '../net/netkit.js';
 import { makePrivateDirectory } from '../state/files.js';
 import { loadIdentity } from '../state/identity.js';
-import { Store } from '../store/store.js';
-import { direct } from '../store/writes.js';
+import type { Store } from '../store/store.js';
 import { Admission } from './admission.js';
 import { ClusterWatch } from './cluster-watch.js';
 import { Connector } from './connector.js';
@@ -45,6 +45,7 @@ import { clusterRequests } from './requests/cluster.js';
 import { nodeRequests } from './requests/datapath.js';
 import { endpointRequests } from './requests/endpoints.js';
 import { guarded, leaveRequests } from './requests/leave.js';
+import { trustRequests } from './requests/trust.js';
 import { addRoutes } from './server/routes.js';
 import { serve } from './server/server.js';
 import { loadSnapshot, type Snapshot, SnapshotWriter } from './snapshot.js';
@@ -61,8 +62,8 @@ export interface AgentOptions {
   readonly name: string;
   /** This node's address on the underlay. */
   readonly address: string;
-  /** URLs of etcd members. */
-  readonly etcd: readonly string[];
+  /** How it reaches the cluster, once this host is locked for it. */
+  readonly openCluster: (node: LinkedNode) => Promise<ClusterLink>;
   /** UDP port of VXLAN. */
   readonly port: number;
   /** How underlay_filter runs. */
@@ -71,6 +72,14 @@ export interface AgentOptions {
   readonly link: LinkMode;
   readonly version: string;
   readonly log: Logger;
+}
+
+/** What the way to the cluster knows of the agent. */
+export interface LinkedNode {
+  /** Id of the node. */
+  readonly id: string;
+  /** For a person: what is wrong with the cluster's trust or its etcd. */
+  readonly notices: Map<string, string>;
 }
 
 export interface RunningAgent {
@@ -109,6 +118,8 @@ interface Host {
   readonly journal: Journal;
   readonly datapath: Datapath;
   readonly links: LinkChoice;
+  readonly link: ClusterLink;
+  readonly notices: Map<string, string>;
 }
 
 /** The snapshot stands apart: nobody keeps it, it may be megabytes. */
@@ -118,7 +129,7 @@ interface Found {
 }
 
 async function openHost(options: AgentOptions, releasers: Releasers): Promise<Found> {
-  const { log, etcd, port, xdp, name, version, root } = options;
+  const { log, port, xdp, name, version, root } = options;
   const paths = pathsFor(root);
   const vtep = vtepAddress(options.address);
   await makePrivateDirectory(paths.state);
@@ -140,9 +151,12 @@ async function openHost(options: AgentOptions, releasers: Releasers): Promise<Fo
     },
     'datapath is in place',
   );
-  const self = { id, name, vtep, version, root, port, etcd, startedAt: new Date() };
+  const notices = new Map<string, string>();
+  const link = await options.openCluster({ id, notices });
+  releasers.push('cluster', () => link.close());
+  const self = { id, name, vtep, version, root, port, startedAt: new Date() };
   const node = { id, name, vtep, version, labels: {}, createdAt };
-  return { host: { paths, self, node, journal, datapath, links }, snapshot };
+  return { host: { paths, self, node, journal, datapath, links, link, notices }, snapshot };
 }
 
 /** The parts, connected and not yet moving. */
@@ -154,18 +168,16 @@ interface Parts extends Omit<AgentContext, 'ready'> {
 }
 
 function assemble(
-  { log, etcd }: AgentOptions,
+  { log }: AgentOptions,
   host: Host,
   snapshot: Snapshot | undefined,
   releasers: Releasers,
 ): Parts {
-  const { self, node, journal, datapath, paths, links } = host;
+  const { self, node, journal, datapath, paths, links, link, notices } = host;
   const view = new ClusterView();
-  const access = direct(new Store({ endpoints: etcd }));
+  const { access } = link;
   const { store } = access;
-  releasers.push('etcd client', () => store.close());
   const health = new StoreHealth();
-  const notices = new Map<string, string>();
   const locals = new Locals();
   const desired = new DesiredRows(view, { node: self.id, vtepIndex: (vtep) => datapath.vteps.index(vtep) });
   const sink = new DatapathSink(datapath, view, self.id);
@@ -218,7 +230,7 @@ function assemble(
   releasers.push('registration', () => registration.close());
   const dropFeed = new DropFeed(datapath);
   releasers.push('drops', () => dropFeed.close());
-  const reachable = { ...access, self, health, view, watch, notices, log };
+  const reachable = { ...access, link, self, health, view, watch, notices, log };
   return {
     ...reachable,
     desired,
@@ -252,12 +264,18 @@ async function begin(
   // Maps that are empty, as after an upgrade that changed them, have nothing to lose.
   if (snapshot && datapath.tables.networks.size === 0) reconciler.kickOpen();
 
+  host.link.start();
   void admission.start();
   const listed = followCluster(startup, reconciler);
   const context: AgentContext = { ...parts, ready: () => inTime(listed, health) };
   const gate = new Gate();
   const departure = new Departure({ ...parts, ...host, gate, releasers });
-  const requests = { ...clusterRequests(context), ...endpointRequests(context), ...nodeRequests(context) };
+  const requests = {
+    ...clusterRequests(context),
+    ...endpointRequests(context),
+    ...nodeRequests(context),
+    ...trustRequests(context),
+  };
   const backend = { ...guarded(requests, gate), ...leaveRequests(departure) };
   const server = await serve(host.paths.socket, log, (fastify) => addRoutes(fastify, backend));
   releasers.push('api', () => server.close());

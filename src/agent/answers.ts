@@ -1,10 +1,29 @@
 /* Records as the API shows them. Pure: what is not in the record is passed in. */
+import type { Spec } from '../cluster/records.js';
 import type { EndpointAnswer, NetworkAnswer, NodeAnswer } from '../model/api.js';
 import { type Endpoint, EXTERNAL_NODE, type Network, type Node } from '../model/records.js';
 
-export function nodeAnswer(node: Node, { alive, self }: { alive: boolean; self: boolean }): NodeAnswer {
-  const { id, name, vtep, version, labels, createdAt } = node;
-  return { id, name, vtep, state: alive ? 'ready' : 'down', self, version, labels, createdAt };
+export interface NodeContext {
+  readonly alive: boolean;
+  readonly self: boolean;
+  /** What managers say of it; undefined: nothing. */
+  readonly spec: Spec | undefined;
+}
+
+export function nodeAnswer(node: Node, { alive, self, spec }: NodeContext): NodeAnswer {
+  const { id, name, vtep, version, createdAt } = node;
+  return {
+    id,
+    name,
+    vtep,
+    state: alive ? 'ready' : 'down',
+    self,
+    version,
+    role: spec?.role ?? null,
+    availability: spec?.availability ?? null,
+    labels: { ...node.labels, ...spec?.labels },
+    createdAt,
+  };
 }
 
 export function networkAnswer(network: Network, live: boolean): NetworkAnswer {

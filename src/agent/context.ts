@@ -1,5 +1,6 @@
 /* The parts of a running agent, as its requests see them. */
 import type { Logger } from 'pino';
+import type { ClusterLink } from '../cluster/link.js';
 import type { Datapath } from '../datapath/datapath.js';
 import type { DesiredRows } from '../model/desired.js';
 import type { ClusterView } from '../model/view.js';
@@ -21,11 +22,11 @@ export interface Self {
   readonly version: string;
   readonly root: string | undefined;
   readonly port: number;
-  readonly etcd: readonly string[];
   readonly startedAt: Date;
 }
 
 export interface AgentContext extends ClusterAccess {
+  readonly link: ClusterLink;
   readonly self: Self;
   readonly health: StoreHealth;
   readonly view: ClusterView;

@@ -7,11 +7,11 @@
  * the API lives on, to say how it went.
  */
 import type { Logger } from 'pino';
+import type { ClusterLink } from '../cluster/link.js';
 import type { LeaveAnswer, LeaveRequest } from '../model/api.js';
 import { PlaitError, StoreUnavailable } from '../model/errors.js';
 import type { Paths } from '../model/paths.js';
 import type { Node } from '../model/records.js';
-import { forgetNode } from '../store/nodes.js';
 import type { Store } from '../store/store.js';
 import type { ClusterAccess } from '../store/writes.js';
 import type { Gate } from './gate.js';
@@ -31,6 +31,7 @@ export class StillAttached extends PlaitError {
 }
 
 export interface DepartureParts extends ClusterAccess {
+  readonly link: ClusterLink;
   readonly node: Node;
   readonly paths: Paths;
   readonly journal: Journal;
@@ -42,7 +43,7 @@ export interface DepartureParts extends ClusterAccess {
 }
 
 /** What has to live until the answer is given. */
-const kept = ['lock', 'network lock', 'etcd client', 'api'];
+const kept = ['lock', 'network lock', 'cluster', 'api'];
 
 export class Departure {
   readonly #parts: DepartureParts;
@@ -87,6 +88,7 @@ export class Departure {
   async #refuse(store: Store): Promise<void> {
     const names = this.#names();
     if (names.length > 0) throw new StillAttached(names);
+    await this.#parts.link.checkLeave();
     await store.ping().catch((error) => {
       if (!(error instanceof StoreUnavailable)) throw error;
       throw new StoreUnavailable(`leave cluster: ${error.message}`, error);
@@ -99,19 +101,30 @@ export class Departure {
     const networks = new Set(journal.values().map(({ network }) => network));
     membership.depart();
     await releasers.release(log, kept);
-    const stay = await forgetNode(this.#parts, node).then(
+    const stay = await this.#forget().then(
       () => undefined,
       (error: unknown): Stay => {
         if (!force) throw error;
         return { id: node.id, name: node.name, networks: [...networks], cause: messageOf(error) };
       },
     );
+    await releasers.release(
+      log,
+      kept.filter((name) => name !== 'cluster'),
+    ); // etcd may run in what is removed now
     await cleanHost(paths);
     return {
       node: { id: node.id, name: node.name },
       detached,
       warnings: stay === undefined ? [] : [whatStays(stay)],
     };
+  }
+
+  /** From here on this node is nobody to the others, whatever it has yet to clean here. */
+  async #forget(): Promise<void> {
+    const { node, writes, link } = this.#parts;
+    await writes.removeNode(node);
+    await link.leave();
   }
 
   #names(): string[] {

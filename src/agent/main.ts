@@ -1,20 +1,18 @@
 /* The agent as a process: its log, its signals, its end. */
 import { readFileSync } from 'node:fs';
 import pino, { type Logger } from 'pino';
+import { openLink } from '../cluster/open-link.js';
 import type { XdpOption } from '../datapath/xdp-choice.js';
-import { defaultAddress } from '../net/default-address.js';
+import { pathsFor } from '../model/paths.js';
 import type { LinkMode } from '../net/netkit.js';
 import { run } from '../net/run.js';
 import { startAgent } from './agent.js';
 import { textLines } from './log-text.js';
+import { type NodeOptions, nodeSettings } from './settings.js';
 
 export interface AgentProcessOptions {
   readonly root?: string | undefined;
-  readonly name: string;
-  /** That of the default route without one. */
-  readonly advertiseAddress?: string | undefined;
-  readonly etcd: readonly string[];
-  readonly port: number;
+  readonly node: NodeOptions;
   readonly xdp: XdpOption;
   readonly link: LinkMode;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
@@ -25,12 +23,12 @@ export interface AgentProcessOptions {
 export async function runAgent(options: AgentProcessOptions): Promise<void> {
   const log = createLog(options);
   const ending = endOfProcess(log);
+  const { state } = pathsFor(options.root);
+  const { cluster, ...settings } = await nodeSettings(state, options.node);
   const agent = await startAgent({
     root: options.root,
-    name: options.name,
-    address: options.advertiseAddress ?? (await defaultAddress()),
-    etcd: options.etcd,
-    port: options.port,
+    ...settings,
+    openCluster: (node) => openLink(cluster, { ...node, state, log }),
     xdp: options.xdp,
     link: options.link,
     version: packageVersion(),

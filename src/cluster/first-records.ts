@@ -44,18 +44,16 @@ export async function bringFirstRecords(
   store: Store,
   state: string,
   first: FirstRecords,
-  protect: () => Promise<void>,
   log: Logger,
 ): Promise<void> {
   if (!(await createCluster(store, first))) {
     const there = await getCluster(store);
     if (there?.id !== first.cluster.id) {
       throw new PlaitError('OTHER_CLUSTER', `make cluster: etcd at ${store.where} holds one already`, {
-        hint: 'join it with `plait join`, or name an etcd that is empty',
+        hint: '`plait leave --force`, then `plait init` again',
       });
     }
   }
-  await protect();
   await rm(join(state, FILE), { force: true });
   log.info({ cluster: first.cluster.id }, 'the cluster is made');
 }

@@ -4,6 +4,7 @@
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { validatePools } from '../ipam/networkPlan.js';
 import { PlaitError } from '../model/errors.js';
 import type { Paths } from '../model/paths.js';
 import { randomId } from '../model/records.js';
@@ -12,7 +13,6 @@ import { loadIdentity } from '../state/identity.js';
 import { type Credentials, writeCredentials } from './credentials.js';
 import { keepFirstRecords } from './first-records.js';
 import {
-  ETCD_CLIENT_PORT,
   ETCD_PEER_PORT,
   JOIN_PORT,
   type MembershipFile,
@@ -47,6 +47,8 @@ export class AlreadyMember extends PlaitError {
 export async function foundCluster(paths: Paths, founding: Founding): Promise<string> {
   const { state } = paths;
   await refuseMember('make cluster', state);
+  const { defaultAddressPools: pools, defaultAddressPoolMaskLength: prefix } = founding;
+  validatePools({ pools, prefix });
   await makePrivateDirectory(state);
   const { id: node } = await loadIdentity(state, founding.name);
   const cluster = randomId();
@@ -76,7 +78,14 @@ export async function foundCluster(paths: Paths, founding: Founding): Promise<st
       manager: newTokenRecord(authority, 'manager'),
     },
     node,
-    spec: { role: 'manager', availability: 'active', labels: {}, name: founding.name, joinedAt: now },
+    spec: {
+      role: 'manager',
+      availability: 'active',
+      labels: {},
+      name: founding.name,
+      address: advertiseAddress,
+      joinedAt: now,
+    },
   });
   await becomeMember(
     state,
@@ -124,8 +133,7 @@ function membershipOf(founding: Founding, cluster: string, node: string): Member
 }
 
 export function managerAt(node: string, address: string): MembershipFile['managers'][number] {
-  const host = inUrl(address);
-  return { node, api: `${host}:${JOIN_PORT}`, etcd: `https://${host}:${ETCD_CLIENT_PORT}` };
+  return { node, api: `${inUrl(address)}:${JOIN_PORT}` };
 }
 
 /** An IPv6 address needs brackets. */

@@ -16,10 +16,8 @@ export const ETCD_PEER_PORT = 2380;
 const managerSchema = z.looseObject({
   /** Node id; null of a manager that was only named on the command line yet. */
   node: z.string().nullable(),
-  /** HOST:PORT of its manager API. */
+  /** HOST:PORT where it answers workers and joiners. */
   api: z.string(),
-  /** URL of its etcd for clients. */
-  etcd: z.url(),
 });
 export type ManagerAddress = z.infer<typeof managerSchema>;
 
@@ -28,17 +26,15 @@ const membershipSchema = z.looseObject({
   cluster: z.string().regex(ID_PATTERN, 'not an id'),
   role: roleSchema,
   name: z.string(),
-  /** Where other nodes reach this one's manager API and etcd. IP address. */
+  /** Where other nodes reach this one's manager API and its etcd's peer port. IP address. */
   advertiseAddress: z.string(),
-  /** Where manager API and etcd listen. IP address. */
+  /** Where both listen. IP address. */
   listenAddress: z.string(),
   /** VTEP address. */
   dataPathAddress: z.string(),
   /** UDP port of VXLAN, the same on all nodes. */
   dataPathPort: z.int().min(1).max(65535),
   managers: z.array(managerSchema),
-  /** URLs of an etcd that the operator runs, when `init --external-etcd` named it. */
-  externalEtcd: z.array(z.url()).optional(),
   /** How etcd of a manager starts for the first time: as members of --initial-cluster; gone when it has started. */
   firstStart: z
     .looseObject({

@@ -29,6 +29,10 @@ export const specSchema = z.looseObject({
   labels: z.record(z.string(), z.string()),
   /** What the node called itself when it joined; kept by its own record afterwards. */
   name: z.string(),
+  /** Where other nodes reach it: its manager API and its etcd, if it is a manager. IP address. */
+  address: z.string(),
+  /** etcd's --initial-cluster for a node that has just been made a manager. */
+  initialCluster: z.string().optional(),
   joinedAt: z.iso.datetime(),
 });
 export type Spec = z.infer<typeof specSchema>;

@@ -1,14 +1,13 @@
-import { hostname } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { XDP_OPTIONS, type XdpOption } from '../datapath/xdp-choice.js';
 import type { LinkMode } from '../net/netkit.js';
 import { collectList, wholeNumber } from './options.js';
 
 export interface AgentFlags {
-  readonly name: string;
+  readonly name?: string;
   readonly advertiseAddr?: string;
   readonly etcd?: readonly string[];
-  readonly port: number;
+  readonly port?: number;
   readonly xdp: XdpOption;
   readonly link: LinkMode;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
@@ -27,10 +26,10 @@ export function addAgent(program: Command): void {
     .command('agent')
     .summary('run the agent of this host')
     .description('Run the agent of this host in the foreground: SIGTERM ends it, traffic goes on.')
-    .addOption(nameOption().default(hostname(), 'that of the host'))
+    .addOption(nameOption())
     .addOption(addressOption())
     .addOption(etcdOption())
-    .addOption(portOption().default(4789))
+    .addOption(portOption())
     .addOption(xdpOption().default('auto'))
     .addOption(linkOption().default('veth'))
     .addOption(levelOption().default('info'))
@@ -46,7 +45,7 @@ export function addAgent(program: Command): void {
 /* The options that are settings of the service, too (install/settings.ts). A flag wins over its variable. */
 
 export function nameOption(): Option {
-  return new Option('--name <name>', 'name of this node').env('PLAIT_NAME');
+  return new Option('--name <name>', 'name of this node (default: that of the host)').env('PLAIT_NAME');
 }
 
 export function addressOption(): Option {
@@ -60,7 +59,7 @@ export function etcdOption(): Option {
 }
 
 export function portOption(): Option {
-  const description = 'UDP port for VXLAN, the same on all nodes';
+  const description = 'UDP port for VXLAN, the same on all nodes (default: 4789)';
   return new Option('--port <port>', description).argParser(wholeNumber(1, 65535)).env('PLAIT_PORT');
 }
 

@@ -7,6 +7,7 @@ export interface LabFlags {
 
 export interface LabUpFlags extends LabFlags {
   readonly nodes: number;
+  readonly managers: number;
 }
 
 export interface LabStatusFlags extends LabFlags {
@@ -24,7 +25,7 @@ export function addLab(program: Command): void {
   const lab = program
     .command('lab')
     .summary('several hosts on this machine, to try things on')
-    .description('Hosts as network namespaces of this machine, on one underlay, with an agent each and etcd.')
+    .description('Hosts as network namespaces of this machine, on one underlay, members of one cluster.')
     .addHelpText('after', help);
   const named = () => new Option('--lab <name>', 'which lab, if there are several').default('lab');
 
@@ -32,6 +33,7 @@ export function addLab(program: Command): void {
     .command('up')
     .description('Build a lab.')
     .option('--nodes <count>', 'number of hosts', wholeNumber(1, 64), 3)
+    .option('--managers <count>', 'how many of them are managers', wholeNumber(1, 7), 1)
     .addOption(named())
     .action(async (flags: LabUpFlags) => (await import('./actions/lab.js')).up(flags));
   lab

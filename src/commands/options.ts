@@ -27,6 +27,19 @@ export function wholeNumber(from: number, to: number): (value: string) => number
   };
 }
 
+const UNITS: Readonly<Record<string, number>> = { d: 86_400, h: 3600, m: 60, s: 1 };
+
+/** Reads a time such as 90d, 1h30m or 120s, in seconds, from `from` to `to` of them. */
+export function duration(from: number, to: number): (value: string) => number {
+  return (value) => {
+    const parts = [...value.matchAll(/(\d+)([dhms])/g)];
+    const seconds = parts.reduce((sum, [, count, unit = '']) => sum + Number(count) * (UNITS[unit] ?? 0), 0);
+    const isWhole = parts.length > 0 && parts.map(([part]) => part).join('') === value;
+    if (isWhole && seconds >= from && seconds <= to) return seconds;
+    throw new InvalidArgumentError(`Give a time such as 90d, 36h or 2m, from ${from} s to ${to / 86_400} d.`);
+  };
+}
+
 export function macAddress(value: string): string {
   if (/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(value)) return value.toLowerCase();
   throw new InvalidArgumentError('Give a MAC address such as 02:11:22:33:44:55.');

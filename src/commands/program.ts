@@ -3,9 +3,13 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addAgent } from './agent.js';
 import { addBench } from './bench.js';
+import { addCa } from './ca.js';
 import { addCompletion } from './completion.js';
 import { addDrops } from './drops.js';
 import { addEndpoint } from './endpoint.js';
+import { addInit } from './init.js';
+import { addJoin } from './join.js';
+import { addJoinToken } from './join-token.js';
 import { addLab } from './lab.js';
 import { addLeave } from './leave.js';
 import { addMap } from './map.js';
@@ -43,9 +47,13 @@ export function buildProgram(): Command {
     .addHelpText('after', epilogue)
     .exitOverride();
 
+  addInit(program);
+  addJoin(program);
+  addJoinToken(program);
   addAgent(program);
   addStatus(program);
   addNode(program);
+  addCa(program);
   addNetwork(program);
   addEndpoint(program);
   addMap(program);

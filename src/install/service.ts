@@ -55,7 +55,7 @@ export async function removeService(): Promise<void> {
   if (isOwnDefaults(settings)) await rm(DEFAULTS_FILE);
 }
 
-function packagedUnit(): string | undefined {
+export function packagedUnit(): string | undefined {
   return PACKAGED.find((path) => existsSync(path));
 }
 

@@ -28,15 +28,23 @@ import {
 } from '../model/validate.js';
 import { AddressPool, checkAddress, firstAddress, subnetsOf } from './pool.js';
 
-/** Networks for which nobody named a subnet get a /24 of this. */
-export const DEFAULT_POOL = '10.128.0.0/9';
-const DEFAULT_PREFIX = 24;
+/** Where the subnets of networks come from for which nobody named one. */
+export interface SubnetPools {
+  readonly pools: readonly string[];
+  /** Prefix length of each subnet. */
+  readonly prefix: number;
+}
+
+/** Where nobody chose others. */
+export const DEFAULT_POOLS: SubnetPools = { pools: ['10.128.0.0/9'], prefix: 24 };
 
 /** What exists in the cluster. */
 export interface Existing {
   readonly networks: readonly Network[];
   /** VNI → name or id of its network. */
   readonly vnis: ReadonlyMap<number, string>;
+  /** DEFAULT_POOLS when left out. */
+  readonly pools?: SubnetPools | undefined;
 }
 
 /** Something that a new subnet must stay clear of. */
@@ -54,7 +62,7 @@ export function planNetwork(
 ): Network {
   const name = validateNetworkName(input.name);
   const internal = input.internal ?? false;
-  const cidrs = planSubnets(input, obstaclesOf(host.routes, existing.networks));
+  const cidrs = planSubnets(input, obstaclesOf(host.routes, existing.networks), existing.pools);
   const subnets = describeSubnets(input, cidrs, internal);
   const hasIpv6 = cidrs.some((cidr) => cidr.version === 6);
   return {
@@ -82,7 +90,11 @@ function obstaclesOf(routes: readonly HostRoute[], networks: readonly Network[])
   return [...ofHost.filter(({ cidr }) => cidr.prefix > 0), ...ofNetworks];
 }
 
-function planSubnets(input: NetworkInput, obstacles: readonly Obstacle[]): Cidr[] {
+function planSubnets(
+  input: NetworkInput,
+  obstacles: readonly Obstacle[],
+  pools: SubnetPools = DEFAULT_POOLS,
+): Cidr[] {
   const cidrs: Cidr[] = [];
   for (const text of input.subnets ?? []) {
     const cidr = validateSubnet(text);
@@ -95,16 +107,18 @@ function planSubnets(input: NetworkInput, obstacles: readonly Obstacle[]): Cidr[
     cidrs.push(cidr);
   }
   // Ranges and gateways belong to subnets that were named; v6 alone must be asked for by its subnet.
-  if (cidrs.length === 0) cidrs.push(freeSubnet(obstacles));
+  if (cidrs.length === 0) cidrs.push(freeSubnet(obstacles, pools));
   if (input.ipv6 && !cidrs.some((cidr) => cidr.version === 6)) cidrs.push(randomUla());
   return cidrs;
 }
 
-function freeSubnet(obstacles: readonly Obstacle[]): Cidr {
-  for (const cidr of subnetsOf(parseCidr(DEFAULT_POOL), DEFAULT_PREFIX)) {
-    if (!obstacles.some((obstacle) => overlaps(obstacle.cidr, cidr))) return cidr;
+function freeSubnet(obstacles: readonly Obstacle[], { pools, prefix }: SubnetPools): Cidr {
+  for (const pool of pools) {
+    for (const cidr of subnetsOf(parseCidr(pool), prefix)) {
+      if (!obstacles.some((obstacle) => overlaps(obstacle.cidr, cidr))) return cidr;
+    }
   }
-  throw new PoolExhausted(DEFAULT_POOL);
+  throw new PoolExhausted(pools.join(', '));
 }
 
 function describeSubnets(input: NetworkInput, cidrs: readonly Cidr[], internal: boolean): NetworkSubnet[] {
@@ -176,4 +190,21 @@ function checkVni(vni: number, taken: Existing['vnis']): number {
 function lowestFreeVni(taken: Existing['vnis']): number {
   for (let vni = VNI_FIRST; vni <= VNI_LAST; vni++) if (!taken.has(vni)) return vni;
   throw new VnisExhausted();
+}
+
+/** Throws InvalidInput: pools are subnets of IPv4, apart from each other, with room for a subnet of the prefix. */
+export function validatePools({ pools, prefix }: SubnetPools): void {
+  const cidrs = pools.map(validateSubnet);
+  for (const [index, cidr] of cidrs.entries()) {
+    const doing = `use address pool ${pools[index]}`;
+    if (cidr.version !== 4) throw new InvalidInput(`${doing}: give a subnet of IPv4`);
+    if (cidr.prefix > prefix) {
+      throw new InvalidInput(
+        `${doing}: it has no room for a /${prefix}`,
+        'name a larger pool, or a longer --default-addr-pool-mask-length',
+      );
+    }
+    const hit = cidrs.slice(0, index).find((other) => overlaps(other, cidr));
+    if (hit) throw new InvalidInput(`${doing}: it overlaps with ${formatCidr(hit)}`);
+  }
 }

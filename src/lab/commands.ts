@@ -62,11 +62,15 @@ function statusOf(lab: Lab): LabStatus {
         ...{ name: host.name, kind: 'host' as const, address: host.vtep, netns: lab.netns(host.name) },
         ...nothing,
       })),
-      { name: 'etcd', kind: 'etcd', address: lab.etcdUrl, netns: lab.netns('underlay'), ...process('etcd') },
+      ...(lab.spec.managers > 0 ? [] : [etcdOf(lab, process('etcd'))]),
       ...lab.containers.map((name) => ({
         ...{ name, kind: 'container' as const, address: null, netns: lab.netns(name) },
         ...nothing,
       })),
     ],
   };
+}
+
+function etcdOf(lab: Lab, state: Pick<LabMember, 'running' | 'pid'>): LabMember {
+  return { name: 'etcd', kind: 'etcd', address: lab.etcdUrl, netns: lab.netns('underlay'), ...state };
 }

@@ -2,16 +2,17 @@
  * Hosts of a cluster as network namespaces of one machine: a switch, etcd, and an agent per host, started by the
  * command that a person would type. What a lab is and what runs in it is on disk, so any process may open it.
  */
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { AgentClient } from '../client.js';
+import { inUrl } from '../cluster/found.js';
 import { InvalidInput, NotFound, PlaitError } from '../model/errors.js';
 import { pathsFor } from '../model/paths.js';
 import { run } from '../net/run.js';
 import { patience } from '../patience.js';
 import { ExecFailed, type Invocation, inContainer, Job, type Outcome, onHost } from './exec.js';
-import { type Daemon, isRunning, signal, startDaemon, stopDaemon } from './processes.js';
-import { agentCommand, CLI, etcdCommand, etcdHealthCommand } from './programs.js';
+import { type Daemon, daemonOf, isRunning, signal, startDaemon, stopDaemon } from './processes.js';
+import { agentCommand, CLI, etcdCommand, etcdHealthCommand, initLine, joinLine } from './programs.js';
 import { emptyState, hasState, type LabState, readState, writeState } from './state.js';
 import {
   ETCD_URL,
@@ -30,6 +31,7 @@ import { waitFor } from './wait.js';
 export interface LabOptions {
   name?: string;
   nodes?: number;
+  managers?: number;
   plainHosts?: string[];
   ipv6Underlay?: boolean;
   mtu?: number;
@@ -73,11 +75,8 @@ export class Lab {
       progress(`building ${spec.nodes} host(s) as network namespaces`);
       lab.#prepareFiles();
       await buildUnderlay(spec);
-      progress('starting etcd');
-      await lab.startEtcd();
-      progress(`starting ${spec.nodes} agent(s)`);
-      for (const node of lab.nodes) lab.launchAgent(node.name);
-      for (const node of lab.nodes) await lab.waitForAgent(node.name);
+      if (spec.managers > 0) await lab.#makeCluster(progress);
+      else await lab.#startWithEtcd(progress);
       return lab;
     } catch (error) {
       await lab.down();
@@ -138,6 +137,7 @@ export class Lab {
   }
 
   log(daemon: string): string {
+    if (this.spec.managers > 0) return path.join(pathsFor(this.root(daemon)).state, 'agent.log');
     return path.join(stateDir(this.spec.name), `${daemon}.log`);
   }
 
@@ -271,7 +271,48 @@ export class Lab {
 
   /** Starts an agent and does not wait for it. */
   launchAgent(node: string): void {
-    this.#launch(node, node, agentCommand(this.node(node), this.root(node)));
+    const isMember = this.spec.managers > 0;
+    this.#launch(node, node, agentCommand(this.node(node), this.root(node), isMember));
+  }
+
+  async #startWithEtcd(progress: (step: string) => void): Promise<void> {
+    progress('starting etcd');
+    await this.startEtcd();
+    progress(`starting ${this.spec.nodes} agent(s)`);
+    for (const { name } of this.nodes) this.launchAgent(name);
+    for (const { name } of this.nodes) await this.waitForAgent(name);
+  }
+
+  /** As a person would: `init` on the first host, the printed line on the others. */
+  async #makeCluster(progress: (step: string) => void): Promise<void> {
+    const [first, ...others] = this.nodes;
+    if (first === undefined) return;
+    progress(`making a cluster on ${first.name}`);
+    await this.sh(first.name, initLine(first));
+    this.adoptAgent(first.name);
+    for (const [index, host] of others.entries()) {
+      const role = index + 1 < this.spec.managers ? 'manager' : 'worker';
+      progress(`joining ${host.name} as a ${role}`);
+      await this.join(host.name, role);
+    }
+  }
+
+  /** Makes a host a member, by a token of the first node's. */
+  async join(name: string, role: 'worker' | 'manager' = 'worker'): Promise<void> {
+    const host = [...this.nodes, ...this.plainHosts].find((one) => one.name === name);
+    const first = this.nodes[0];
+    if (host === undefined || first === undefined) throw new NotFound('host of the lab', name);
+    const token = (await this.plait(first.name, `join-token -q ${role}`)).trim();
+    await this.sh(name, joinLine(host, token, [inUrl(first.vtep)]));
+    this.adoptAgent(name);
+  }
+
+  /** Takes over an agent that `init` or `join` has started, so that it ends with the lab. */
+  adoptAgent(name: string): void {
+    const { state } = pathsFor(this.root(name));
+    const [pid = ''] = readFileSync(path.join(state, 'agent.lock'), 'utf8').split(' ');
+    this.#state.daemons[name] = daemonOf(Number(pid));
+    writeState(this.#state);
   }
 
   #launch(name: string, member: string, argv: readonly string[]): void {
@@ -304,10 +345,20 @@ async function remove(name: string): Promise<void> {
 }
 
 function specOf(options: LabOptions): LabSpec {
-  const { name = 'lab', nodes = 3, plainHosts = [], ipv6Underlay = false, mtu = 1500 } = options;
+  const {
+    name = 'lab',
+    nodes = 3,
+    managers = 0,
+    plainHosts = [],
+    ipv6Underlay = false,
+    mtu = 1500,
+  } = options;
   if (!NAME.test(name)) throw new InvalidInput(`start lab ${name}: use 1 to 24 letters, digits and hyphens`);
   if (!Number.isInteger(nodes) || nodes < 0 || nodes > MAX_NODES) {
     throw new InvalidInput(`start lab ${name}: it can have 0 to ${MAX_NODES} nodes`);
   }
-  return { name, nodes, plainHosts, ipv6Underlay, mtu };
+  if (!Number.isInteger(managers) || managers < 0 || managers > nodes) {
+    throw new InvalidInput(`start lab ${name}: of ${nodes} node(s) not ${managers} can be managers`);
+  }
+  return { name, nodes, managers, plainHosts, ipv6Underlay, mtu };
 }

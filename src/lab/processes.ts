@@ -34,6 +34,11 @@ export function startDaemon(argv: readonly string[], options: DaemonOptions): Da
   }
 }
 
+/** A daemon that somebody else started, by the PID that it wrote down. */
+export function daemonOf(pid: number): Daemon {
+  return { pid, startTime: startTimeOf(pid) ?? '' };
+}
+
 export function isRunning(daemon: Daemon): boolean {
   return startTimeOf(daemon.pid) === daemon.startTime;
 }

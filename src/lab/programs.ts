@@ -4,9 +4,19 @@ import { ETCD_URL, type Host, stateDir, underlayAddress } from './topology.js';
 
 export const CLI = path.join(import.meta.dirname, '..', 'cli.js');
 
-export function agentCommand(host: Host, root: string): string[] {
-  const command = `${process.execPath} ${CLI} agent --root ${root} --name ${host.name}`;
-  return `${command} --advertise-addr ${host.vtep} --etcd ${ETCD_URL}`.split(' ');
+/** A member's agent knows by itself who it is. */
+export function agentCommand(host: Host, root: string, isMember: boolean): string[] {
+  const command = `${process.execPath} ${CLI} agent --root ${root}`;
+  if (isMember) return command.split(' ');
+  return `${command} --name ${host.name} --advertise-addr ${host.vtep} --etcd ${ETCD_URL}`.split(' ');
+}
+
+export function initLine({ name, vtep }: Host): string {
+  return `plait init --name ${name} --advertise-addr ${vtep}`;
+}
+
+export function joinLine({ name, vtep }: Host, token: string, managers: readonly string[]): string {
+  return `plait join --name ${name} --advertise-addr ${vtep} --token ${token} ${managers.join(' ')}`;
 }
 
 /** One member, no TLS; its data is not worth waiting for a disk. */

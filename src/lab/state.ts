@@ -10,6 +10,7 @@ const stateSchema = z.object({
   spec: z.object({
     name: z.string(),
     nodes: z.number(),
+    managers: z.number(),
     plainHosts: z.array(z.string()),
     ipv6Underlay: z.boolean(),
     mtu: z.number(),

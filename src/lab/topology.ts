@@ -8,7 +8,7 @@
  *     │  bridge in the namespace `underlay`; etcd at 192.0.2.254   │
  *     └────────────────────────────────────────────────────────────┘
  *
- * Each has an IPv6 address too, 2001:db8::<the same last number, in hexadecimal>.
+ * etcd is there in labs without managers. Each has an IPv6 address too, 2001:db8::<the same last number, in hexadecimal>.
  */
 import path from 'node:path';
 
@@ -16,6 +16,11 @@ export interface LabSpec {
   name: string;
   /** How many hosts run an agent. */
   nodes: number;
+  /**
+   * How many of them are managers, of a cluster made by `plait init` and `plait join`. None: an etcd of the lab's own,
+   * without certificates, which tests can take away from all agents at once.
+   */
+  managers: number;
   /** Names of hosts without an agent: a plain kernel VXLAN peer, a baseline. */
   plainHosts: string[];
   /** VTEPs have IPv6 addresses. */

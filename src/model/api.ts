@@ -127,6 +127,9 @@ export interface NodeAnswer {
   /** True for the node that answers. */
   self: boolean;
   version: string;
+  /** Null where the cluster has no members but nodes that were told of an etcd. */
+  role: 'worker' | 'manager' | null;
+  availability: 'active' | 'pause' | 'drain' | null;
   labels: Record<string, string>;
   createdAt: string;
 }

@@ -16,7 +16,7 @@ import { NotFound, StoreConflict } from '../model/errors.js';
 import { AUTHORITY, CLUSTER, lastPart, SPECS, specKey, tokenKey } from './keys.js';
 import { absent, put, remove, unchanged } from './operations.js';
 import { parseAll, parseAs } from './parse.js';
-import type { Store } from './store.js';
+import type { Entry, Store } from './store.js';
 
 const ATTEMPTS = 20;
 
@@ -76,13 +76,18 @@ export async function getSpec(store: Store, node: string): Promise<Spec | undefi
   return read(store, specKey(node), specSchema);
 }
 
+export interface SpecOf {
+  readonly node: string;
+  readonly spec: Spec;
+}
+
+export function parseSpecOf(entry: Pick<Entry, 'key' | 'value'>): SpecOf {
+  return { node: lastPart(entry.key), spec: parseAs(specSchema, entry) };
+}
+
 export async function listSpecs(store: Store): Promise<Map<string, Spec>> {
   const { entries } = await store.list(SPECS);
-  const { records } = parseAll(
-    entries,
-    (entry) => [lastPart(entry.key), parseAs(specSchema, entry)] as const,
-  );
-  return new Map(records);
+  return new Map(parseAll(entries, parseSpecOf).records.map(({ node, spec }) => [node, spec]));
 }
 
 /** False if the node has one already. */

@@ -8,6 +8,7 @@
  */
 import type { IWatchCreateRequest, IWatchResponse, WatchClient } from 'etcd3';
 import { type PlaitError, StoreUnavailable } from '../model/errors.js';
+import { pauseUnless } from '../pause.js';
 import { asPlaitError } from './failures.js';
 import { endOf } from './operations.js';
 import type { Entry, Store } from './store.js';
@@ -54,7 +55,7 @@ export function follow(store: Store, prefix: string, handlers: FollowHandlers): 
       } catch (error) {
         if (closing.signal.aborted) return;
         handlers.onError?.(asPlaitError(error, store.where));
-        await waitUnless(closing.signal, pause * (0.5 + Math.random() / 2));
+        await pauseUnless(closing.signal, pause * (0.5 + Math.random() / 2));
         pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
       }
     }
@@ -133,17 +134,4 @@ function endStream(stream: WatchStream): void {
   stream.on('error', () => undefined);
   stream.end();
   stream.cancel();
-}
-
-function waitUnless(signal: AbortSignal, ms: number): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    }
-    signal.addEventListener('abort', done);
-  });
 }

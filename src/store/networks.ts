@@ -1,6 +1,6 @@
 /** Networks: creating them so that no two share a name, a VNI or an address, and removing empty ones. */
 
-import { type Existing, planNetwork } from '../ipam/networkPlan.js';
+import { DEFAULT_POOLS, type Existing, planNetwork, type SubnetPools } from '../ipam/networkPlan.js';
 import { overlaps, parseCidr } from '../model/addresses.js';
 import {
   NameTaken,
@@ -13,6 +13,7 @@ import {
 import type { NetworkHost, NetworkInput } from '../model/inputs.js';
 import { type Network, randomId } from '../model/records.js';
 import { validateNetworkName } from '../model/validate.js';
+import { getCluster } from './cluster.js';
 import {
   addressesOf,
   endpointsOf,
@@ -80,7 +81,19 @@ async function readExisting(store: Store): Promise<Existing & { networks: Networ
   const names = new Map(networks.map((network) => [network.id, network.name]));
   const { entries } = await store.list(VNIS);
   const vnis = new Map(entries.map(({ key, value }) => [Number(lastPart(key)), names.get(value) ?? value]));
-  return { networks, vnis };
+  return { networks, vnis, pools: await poolsOf(store) };
+}
+
+/** As `plait init` was told; undefined where nobody chose. */
+async function poolsOf(store: Store): Promise<SubnetPools | undefined> {
+  const cluster = await getCluster(store);
+  const pools = cluster?.defaultAddressPools ?? [];
+  return (
+    cluster && {
+      pools: pools.length > 0 ? pools : DEFAULT_POOLS.pools,
+      prefix: cluster.defaultAddressPoolMaskLength,
+    }
+  );
 }
 
 async function commit(store: Store, network: Network, generation: string): Promise<boolean> {

@@ -2,11 +2,11 @@
 import { NameTaken, StoreConflict, VtepTaken } from '../model/errors.js';
 import type { Node } from '../model/records.js';
 import { deleteEndpoints } from './bulk.js';
-import { ALIVE, aliveKey, ENDPOINTS, lastPart, NODES, nodeKey, nodeNameKey } from './keys.js';
+import { ALIVE, aliveKey, ENDPOINTS, lastPart, NODES, nodeKey, nodeNameKey, specKey } from './keys.js';
 import { absent, holds, put, remove, removeIf, unchanged } from './operations.js';
 import { parseAll, parseEndpoint, parseNode } from './parse.js';
 import type { Store } from './store.js';
-import type { ClusterAccess } from './writes.js';
+import type { ClusterAccess, NamedNode } from './writes.js';
 
 const ATTEMPTS = 5;
 
@@ -89,14 +89,8 @@ async function releaseName(store: Store, node: Node): Promise<void> {
   await store.txn([holds(key, node.id)], [remove(key)]);
 }
 
-/** Removes this node with its sign of life: it leaves the cluster. */
-export async function forgetNode({ store, writes }: ClusterAccess, node: Node): Promise<void> {
-  await writes.removeNode(node);
-  await store.txn([], [remove(aliveKey(node.id))]);
-}
-
-/** Removes a node and gives back all that its endpoints held. */
-export async function removeNode(store: Store, node: Node): Promise<void> {
+/** Removes a node, its membership and its sign of life, and gives back all that its endpoints held. */
+export async function removeNode(store: Store, node: NamedNode): Promise<void> {
   const { entries } = await store.list(ENDPOINTS);
   const own = parseAll(
     entries.filter((entry) => entry.key.includes(`/${node.id}/`)),
@@ -104,5 +98,13 @@ export async function removeNode(store: Store, node: Node): Promise<void> {
   ).records;
   await deleteEndpoints(store, own);
   const name = nodeNameKey(node.name);
-  await store.txn([], [remove(nodeKey(node.id)), removeIf(holds(name, node.id), name)]);
+  await store.txn(
+    [],
+    [
+      remove(nodeKey(node.id)),
+      remove(aliveKey(node.id)),
+      remove(specKey(node.id)),
+      removeIf(holds(name, node.id), name),
+    ],
+  );
 }

@@ -13,13 +13,24 @@ import { patience } from '../patience.js';
 import { asPlaitError, isUnavailable } from './failures.js';
 import { endOf } from './operations.js';
 
-export interface StoreOptions {
-  /** Client URLs of the etcd members. */
+export interface Connection {
+  /** Client URLs of the etcd members, the one that is asked first at the head. */
   readonly endpoints: readonly string[];
+  readonly tls?: StoreTls;
+}
+
+/** For https endpoints. PEM; `cert` and `key` identify this client. */
+export interface StoreTls {
+  readonly ca: Buffer;
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+  /** What the certificates of etcd must be for; the host of its URL when left out. */
+  readonly serverName?: string;
+}
+
+export interface StoreOptions extends Connection {
   /** How long a call may take with all its repetitions, ms. */
   readonly timeoutMs?: number;
-  /** For https endpoints. PEM; `cert` and `key` identify this client. */
-  readonly tls?: { readonly ca: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
 }
 
 export interface Entry {
@@ -64,28 +75,32 @@ const noPolicy = {
 
 export class Store {
   /** One per member: which one is asked is decided here, and stays until it fails. */
-  readonly #clients: readonly etcd3.Etcd3[];
+  #clients: readonly etcd3.Etcd3[];
   #current = 0;
   readonly #timeoutMs: number;
-  /** A silent member must leave time to ask another one. */
-  readonly #attemptMs: number;
-  readonly #where: string;
+  #where: string;
   #closed = false;
 
   constructor(options: StoreOptions) {
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    this.#attemptMs = options.endpoints.length > 1 ? this.#timeoutMs / 3 : this.#timeoutMs;
     this.#where = options.endpoints.join(',');
-    this.#clients = options.endpoints.map(
-      (url) =>
-        new etcd3.Etcd3({
-          hosts: checkUrl(url),
-          ...(options.tls && { credentials: credentialsOf(options.tls) }),
-          grpcOptions: CHANNEL_OPTIONS,
-          faultHandling: { host: () => noPolicy, global: noPolicy },
-        }),
-    );
-    if (this.#clients.length === 0) throw new InvalidInput('connect to etcd: no endpoint given');
+    this.#clients = clientsOf(options);
+  }
+
+  /**
+   * Goes on with other members, or other certificates. Calls under way end as they began; what follows a prefix lists
+   * anew, over the new connection, when the old one is taken away after that.
+   */
+  reconfigure(options: Connection): void {
+    const before = this.#clients;
+    this.#clients = clientsOf(options);
+    this.#where = options.endpoints.join(',');
+    this.#current = 0;
+    const close = (): void => {
+      for (const client of before) client.close();
+    };
+    if (this.#closed) close();
+    else setTimeout(close, this.#timeoutMs).unref();
   }
 
   /** For messages. */
@@ -141,7 +156,7 @@ export class Store {
     let reason: unknown;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await run(this.#client(), { deadline: Math.min(deadline, Date.now() + this.#attemptMs) });
+        return await run(this.#client(), { deadline: Math.min(deadline, Date.now() + this.#attemptMs()) });
       } catch (error) {
         // The last attempt often only says that the time is over; the one before says why.
         if (reason === undefined || !(error instanceof etcd3.GRPCDeadlineExceededError)) reason = error;
@@ -186,6 +201,11 @@ export class Store {
     await this.call((client, options) => client.leaseClient.leaseRevoke({ ID: lease }, options));
   }
 
+  /** A silent member must leave time to ask another one. */
+  #attemptMs(): number {
+    return this.#clients.length > 1 ? this.#timeoutMs / 3 : this.#timeoutMs;
+  }
+
   #client(): etcd3.Etcd3 {
     const client = this.#clients[this.#current];
     if (!client) throw new InvalidInput('connect to etcd: no endpoint given');
@@ -198,11 +218,27 @@ interface CallOptions {
   readonly deadline: number;
 }
 
+function clientsOf({ endpoints, tls }: Connection): etcd3.Etcd3[] {
+  if (endpoints.length === 0) throw new InvalidInput('connect to etcd: no endpoint given');
+  return endpoints.map(
+    (url) =>
+      new etcd3.Etcd3({
+        hosts: checkUrl(url),
+        ...(tls && { credentials: credentialsOf(tls) }),
+        grpcOptions: {
+          ...CHANNEL_OPTIONS,
+          ...(tls?.serverName && { 'grpc.ssl_target_name_override': tls.serverName }),
+        },
+        faultHandling: { host: () => noPolicy, global: noPolicy },
+      }),
+  );
+}
+
 function entryOf(kv: etcd3.IKeyValue): Entry {
   return { key: kv.key.toString(), value: kv.value.toString(), modRevision: kv.mod_revision };
 }
 
-function credentialsOf(tls: NonNullable<StoreOptions['tls']>): NonNullable<etcd3.IOptions['credentials']> {
+function credentialsOf(tls: StoreTls): NonNullable<etcd3.IOptions['credentials']> {
   return {
     rootCertificate: tls.ca,
     ...(tls.key && { privateKey: tls.key }),

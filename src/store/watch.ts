@@ -4,8 +4,9 @@
  */
 import type { BadRecord, PlaitError } from '../model/errors.js';
 import type { Endpoint, Network, Node } from '../model/records.js';
+import { parseSpecOf, type SpecOf } from './cluster.js';
 import { type Follower, follow } from './follow.js';
-import { ALIVE, ENDPOINTS, endpointsOf, lastPart, NETWORKS, NODES } from './keys.js';
+import { ALIVE, ENDPOINTS, endpointsOf, lastPart, NETWORKS, NODES, SPECS } from './keys.js';
 import { type Parser, parseAll, parseEndpoint, parseNetwork, parseNode } from './parse.js';
 import type { Store } from './store.js';
 
@@ -28,6 +29,11 @@ export function followNodes(store: Store, handlers: RecordHandlers<Node>): Follo
 /** Ids of the nodes whose lease lives. */
 export function followAlive(store: Store, handlers: RecordHandlers<string>): Follower {
   return followRecords(store, ALIVE, ({ key }) => lastPart(key), handlers);
+}
+
+/** What managers say of nodes, by the nodes' ids. */
+export function followSpecs(store: Store, handlers: RecordHandlers<SpecOf>): Follower {
+  return followRecords(store, SPECS, parseSpecOf, handlers);
 }
 
 export function followNetworks(store: Store, handlers: RecordHandlers<Network>): Follower {

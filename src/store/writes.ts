@@ -27,6 +27,9 @@ export type Placement =
   /** None is written: their network does not exist. */
   | { readonly missing: 'network' };
 
+/** A node that may have no record. */
+export type NamedNode = Pick<Node, 'id' | 'name'>;
+
 export interface ClusterWrites {
   /** Endpoints of one network, as many as fit in one transaction, with their addresses and MACs. */
   placeEndpoints(endpoints: readonly Endpoint[]): Promise<Placement>;
@@ -45,8 +48,8 @@ export interface ClusterWrites {
   restoreNetwork(network: Network, endpoint: Endpoint): Promise<boolean>;
   /** Makes place for the node's record, and its name the node's. Throws NameTaken, VtepTaken, StoreConflict. */
   claimNodeName(node: Node): Promise<void>;
-  /** Takes the node out of the cluster, with its endpoints and its name. */
-  removeNode(node: Node): Promise<void>;
+  /** Takes the node out of the cluster, with its endpoints, its name and what managers say of it. */
+  removeNode(node: NamedNode): Promise<void>;
 }
 
 /** How to read the cluster, and how to write to it. */
@@ -95,7 +98,7 @@ export class DirectWrites implements ClusterWrites {
     return claimNodeName(this.#store, node);
   }
 
-  removeNode(node: Node): Promise<void> {
+  removeNode(node: NamedNode): Promise<void> {
     return removeNode(this.#store, node);
   }
 }

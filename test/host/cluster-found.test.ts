@@ -20,6 +20,7 @@ import { pathsFor } from '../../src/model/paths.js';
 import {
   changeAuthority,
   changeSpec,
+  createCluster,
   createSpec,
   deleteSpec,
   getAuthority,
@@ -144,7 +145,7 @@ found('the host is a member then, and is not made one again', async () => {
 found('an address of IPv6 stands in brackets where others reach it', async () => {
   await foundCluster(pathsFor(root), { ...FOUNDING, advertiseAddress: '2001:db8::7' });
   const membership = await readMembership(state);
-  assert.is(membership?.managers[0]?.etcd, 'https://[2001:db8::7]:2379');
+  assert.is(membership?.managers[0]?.api, '[2001:db8::7]:2377');
 });
 
 found('a membership that nobody of us wrote is told, not guessed at', async () => {
@@ -157,10 +158,8 @@ found('a membership that nobody of us wrote is told, not guessed at', async () =
 
 found('the first records come to etcd, once, and the file goes', async () => {
   const { node, first } = await made();
-  let isProtected = 0;
-  await bringFirstRecords(store, state, first, async () => void isProtected++, log);
+  await bringFirstRecords(store, state, first, log);
   assert.is(await readFirstRecords(state), undefined);
-  assert.is(isProtected, 1);
   assert.equal(await getCluster(store), first.cluster);
   assert.equal(await getSpec(store, node), first.spec);
   const { key } = await getAuthority(store);
@@ -171,16 +170,11 @@ found('the first records come to etcd, once, and the file goes', async () => {
   }
 });
 
-found('interrupted between etcd and its protection, it is finished by the repetition', async () => {
+found('interrupted between etcd and the file, it is finished by the repetition', async () => {
   const { first } = await made();
-  const broken = bringFirstRecords(store, state, first, () => Promise.reject(new Error('killed')), log);
-  await broken.then(
-    () => assert.unreachable(),
-    () => undefined,
-  );
-  const kept = await readFirstRecords(state);
-  assert.equal(kept, first);
-  await bringFirstRecords(store, state, first, async () => undefined, log);
+  await createCluster(store, first);
+  assert.equal(await readFirstRecords(state), first);
+  await bringFirstRecords(store, state, first, log);
   assert.is(await readFirstRecords(state), undefined);
 });
 
@@ -189,7 +183,7 @@ found('an etcd that holds another cluster is refused, and nothing there is chang
   const other = { ...first.cluster, id: 'o'.repeat(25) };
   await store.txn([], [put(CLUSTER, JSON.stringify(other))]);
   await rejects(
-    bringFirstRecords(store, state, first, async () => undefined, log),
+    bringFirstRecords(store, state, first, log),
     'OTHER_CLUSTER',
     /^make cluster: etcd at .* holds one already/,
   );
@@ -206,7 +200,7 @@ found('first records that somebody spoilt are refused', async () => {
 
 found('what managers say of a node is changed by one at a time, and none is lost', async () => {
   const { node, first } = await made();
-  await bringFirstRecords(store, state, first, async () => undefined, log);
+  await bringFirstRecords(store, state, first, log);
   await Promise.all(
     Array.from({ length: 8 }, (_, at) =>
       changeSpec(store, node, (spec) => ({ ...spec, labels: { ...spec.labels, [`l${at}`]: 'x' } })),
@@ -224,7 +218,7 @@ found('what managers say of a node is changed by one at a time, and none is lost
 
 found('a record that makes no sense is told by its key', async () => {
   const { node, first } = await made();
-  await bringFirstRecords(store, state, first, async () => undefined, log);
+  await bringFirstRecords(store, state, first, log);
   await store.txn([], [put(specKey(node), '{"role":"king"}')]);
   await rejects(getSpec(store, node), 'BAD_RECORD', /specs\/.*role/);
   assert.is((await listSpecs(store)).size, 0);
@@ -232,7 +226,7 @@ found('a record that makes no sense is told by its key', async () => {
 
 found('a rotated token and a changed authority replace what was there', async () => {
   const { first } = await made();
-  await bringFirstRecords(store, state, first, async () => undefined, log);
+  await bringFirstRecords(store, state, first, log);
   const token = { ...first.tokens.worker, nonce: 'n'.repeat(25) };
   await putToken(store, 'worker', token);
   assert.equal(await getToken(store, 'worker'), token);

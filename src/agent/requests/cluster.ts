@@ -1,10 +1,12 @@
 /* Requests about nodes and networks. */
+import type { Spec } from '../../cluster/records.js';
 import type { NetworkAnswer, NodeAnswer } from '../../model/api.js';
 import { PlaitError } from '../../model/errors.js';
 import type { HostRoute, NetworkInput } from '../../model/inputs.js';
 import type { Network, Node } from '../../model/records.js';
 import { resolveRef } from '../../model/refs.js';
 import { hostPrefixes } from '../../net/underlay.js';
+import { getSpec, listSpecs } from '../../store/cluster.js';
 import { networkAnswer, nodeAnswer } from '../answers.js';
 import type { AgentContext } from '../context.js';
 import type { Backend } from '../server/routes.js';
@@ -16,14 +18,20 @@ type ClusterRequests = Pick<
 >;
 
 export function clusterRequests(context: AgentContext): ClusterRequests {
-  const { self, view, writes, desired, datapath } = context;
-  const showNode = (node: Node): NodeAnswer =>
-    nodeAnswer(node, { alive: view.alive.has(node.id), self: node.id === self.id });
+  const { self, view, writes, desired, datapath, store } = context;
+  const showNode = (node: Node, spec: Spec | undefined): NodeAnswer =>
+    nodeAnswer(node, { alive: view.alive.has(node.id), self: node.id === self.id, spec });
   const showNetwork = (network: Network): NetworkAnswer =>
     networkAnswer(network, desired.liveNetworks().has(network.id));
   return {
-    nodes: () => [...view.nodes.values()].sort(byName).map(showNode),
-    node: (ref) => showNode(resolveRef(view.nodes.values(), ref, 'node')),
+    nodes: async () => {
+      const specs = await listSpecs(store).catch(() => new Map<string, Spec>()); // without etcd: what is known
+      return [...view.nodes.values()].sort(byName).map((node) => showNode(node, specs.get(node.id)));
+    },
+    node: async (ref) => {
+      const node = resolveRef(view.nodes.values(), ref, 'node');
+      return showNode(node, await getSpec(store, node.id).catch(() => undefined));
+    },
     networks: () => [...view.networks.values()].sort(byName).map(showNetwork),
     network: async (ref) => showNetwork(await findNetwork(context, ref)),
     async createNetwork(request) {

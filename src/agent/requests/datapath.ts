@@ -49,10 +49,10 @@ function status(context: AgentContext): StatusAnswer {
   };
 }
 
-function etcdStatus({ self, health, watch }: AgentContext): StatusAnswer['etcd'] {
+function etcdStatus({ link, health, watch }: AgentContext): StatusAnswer['etcd'] {
   return {
     state: health.state,
-    endpoints: [...self.etcd],
+    endpoints: [...link.endpoints()],
     lastContact: health.lastContact?.toISOString() ?? null,
     revision: watch.revision ?? null,
     error: health.error,

@@ -15,6 +15,8 @@ export function guarded<T extends Omit<Backend, 'leave'>>(backend: T, gate: Gate
     removeNetwork: (ref) => gate.pass(() => backend.removeNetwork(ref)),
     attach: (request) => gate.pass(() => backend.attach(request)),
     declare: (requests) => gate.pass(() => backend.declare(requests)),
+    updateNode: (ref, request) => gate.pass(() => backend.updateNode(ref, request)),
+    removeNode: (ref, query) => gate.pass(() => backend.removeNode(ref, query)),
     removeEndpoint: (ref) => gate.pass(() => backend.removeEndpoint(ref)),
   };
 }

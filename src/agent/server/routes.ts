@@ -1,14 +1,16 @@
 /* The requests of the API: parse, ask the agent, answer. What each one means is the agent's business. */
 import type { FastifyInstance } from 'fastify';
+import type { Role } from '../../cluster/pki/records.js';
+import { parseRequest } from '../../http/failures.js';
 import * as api from '../../model/api.js';
-import { parseRequest } from './errors.js';
+import * as trust from '../../model/api-trust.js';
 import { type LineStream, lineStream } from './lines.js';
 
 /** What the agent can be asked. References are ids, unique prefixes of ids, or names. */
 export interface Backend {
   status(): Promise<api.StatusAnswer>;
-  nodes(): api.NodeAnswer[];
-  node(ref: string): api.NodeAnswer;
+  nodes(): Promise<api.NodeAnswer[]>;
+  node(ref: string): Promise<api.NodeAnswer>;
   networks(): api.NetworkAnswer[];
   network(ref: string): Promise<api.NetworkAnswer>;
   createNetwork(request: api.NetworkCreateRequest): Promise<api.NetworkAnswer>;
@@ -25,6 +27,12 @@ export interface Backend {
   followDrops(onDrop: (drop: api.DropAnswer) => void): () => void;
   verify(): Promise<api.VerifyAnswer>;
   leave(request: api.LeaveRequest): Promise<api.LeaveAnswer>;
+  /* A manager's: */
+  joinToken(role: Role): Promise<trust.JoinTokenAnswer>;
+  rotateJoinToken(role: Role): Promise<trust.JoinTokenAnswer>;
+  authority(): Promise<trust.AuthorityAnswer>;
+  updateNode(ref: string, request: trust.NodeUpdateRequest): Promise<api.NodeAnswer>;
+  removeNode(ref: string, query: trust.NodeRemoveQuery): Promise<api.RemovedAnswer>;
 }
 
 interface ByRef {
@@ -40,11 +48,12 @@ export function addRoutes(server: FastifyInstance, backend: Backend): void {
   addClusterRoutes(server, backend);
   addEndpointRoutes(server, backend);
   addDatapathRoutes(server, backend);
+  addTrustRoutes(server, backend);
 }
 
 function addClusterRoutes(server: FastifyInstance, backend: Backend): void {
-  server.get('/v1/nodes', async () => backend.nodes());
-  server.get<ByRef>('/v1/nodes/:ref', async (request) => backend.node(request.params.ref));
+  server.get('/v1/nodes', () => backend.nodes());
+  server.get<ByRef>('/v1/nodes/:ref', (request) => backend.node(request.params.ref));
   server.get('/v1/networks', async () => backend.networks());
   server.post('/v1/networks', async (request, reply) => {
     const asked = parseRequest(api.networkCreateSchema, request.body, 'create network');
@@ -92,4 +101,21 @@ function addDatapathRoutes(server: FastifyInstance, backend: Backend): void {
     });
     return reply.type('application/x-ndjson').send(lines.readable);
   });
+}
+
+function addTrustRoutes(server: FastifyInstance, backend: Backend): void {
+  const roleOf = (parameters: unknown): Role =>
+    parseRequest(trust.roleParameterSchema, parameters, 'ask for join token').role;
+  server.get('/v1/join-tokens/:role', (request) => backend.joinToken(roleOf(request.params)));
+  server.post('/v1/join-tokens/:role/rotate', (request) => backend.rotateJoinToken(roleOf(request.params)));
+  server.get('/v1/ca', () => backend.authority());
+  server.post<ByRef>('/v1/nodes/:ref', (request) =>
+    backend.updateNode(request.params.ref, parseRequest(trust.nodeUpdateSchema, request.body, 'update node')),
+  );
+  server.delete<ByRef>('/v1/nodes/:ref', (request) =>
+    backend.removeNode(
+      request.params.ref,
+      parseRequest(trust.nodeRemoveSchema, request.query, 'remove node'),
+    ),
+  );
 }

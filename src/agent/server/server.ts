@@ -4,8 +4,8 @@ import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
+import { describeFailure } from '../../http/failures.js';
 import { PlaitError } from '../../model/errors.js';
-import { describeFailure } from './errors.js';
 
 /** 10,000 declared endpoints with labels are about 3 MB. */
 const bodyLimit = 32 * 1024 * 1024;

@@ -15,7 +15,7 @@ import { InvalidInput } from '../../model/errors.js';
 import { joinBundle, readCertificate } from './bundle.js';
 import { AuthorityExpired } from './errors.js';
 import { KEY_ALGORITHM, pemOfKey, SIGNING_ALGORITHM, signingKey } from './keys.js';
-import { ID_PATTERN, type Role } from './records.js';
+import { ID_PATTERN, MANAGER_NAME, type Role } from './records.js';
 import { BACKDATE_MS } from './renewal.js';
 import { keyOfRequest } from './request-key.js';
 import {
@@ -55,7 +55,7 @@ export interface Subject {
   readonly cluster: string;
   /** From now, above zero; cut to the authority's own life. */
   readonly expirySeconds: number;
-  /** Where others reach the node. Its id, localhost and the loopback addresses are added. */
+  /** Where others reach the node. Its id, localhost and the loopback addresses are added, and MANAGER_NAME to a manager's. */
   readonly addresses: readonly string[];
   readonly now?: Date;
 }
@@ -87,7 +87,7 @@ export async function issue(authority: Authority, csrPem: string, subject: Subje
   checkId('node', node);
   checkId('cluster', cluster);
   if (!(expirySeconds > 0)) throw new InvalidInput(`issue certificate: it would live ${expirySeconds} s`);
-  const names = alternativeNames(node, subject.addresses);
+  const names = alternativeNames(subject);
   const ca = parts(authority);
   if (ca.notAfter <= now) throw new AuthorityExpired(ca.notAfter);
   const certificate = await sign({
@@ -177,10 +177,11 @@ function authorityExtensions(pathLength?: number): Extension[] {
 }
 
 /** RFC 5280, 4.2.1.6; each once. */
-function alternativeNames(node: string, addresses: readonly string[]): JsonGeneralNames {
+function alternativeNames({ node, role, addresses }: Subject): JsonGeneralNames {
+  const hosts = [node, 'localhost', ...(role === 'manager' ? [MANAGER_NAME] : [])];
   const ips = new Set([...addresses, ...LOOPBACK].map((address) => canonicalIp(address)));
   return [
-    ...[node, 'localhost'].map((value) => ({ type: 'dns' as const, value })),
+    ...hosts.map((value) => ({ type: 'dns' as const, value })),
     ...[...ips].map((value) => ({ type: 'ip' as const, value })),
   ];
 }

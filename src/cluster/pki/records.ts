@@ -10,6 +10,12 @@ export const ROLES = ['worker', 'manager'] as const;
 export const roleSchema = z.enum(ROLES);
 export type Role = z.infer<typeof roleSchema>;
 
+/**
+ * In the certificates of managers alone: by it etcd tells them from workers, on its ports for clients and for members. No
+ * DNS knows it.
+ */
+export const MANAGER_NAME = 'manager.plait.internal';
+
 /** Ids of nodes and clusters; they become names in certificates and users of etcd. */
 export const ID_PATTERN = /^[0-9a-z]{25}$/;
 

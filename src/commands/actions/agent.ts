@@ -3,19 +3,17 @@ import type { AgentFlags } from '../agent.js';
 import { rootOf } from './common.js';
 import { checkAddress, checkName } from './values.js';
 
-/** Where etcd listens when nobody told it otherwise. */
-const DEFAULT_ETCD = ['http://127.0.0.1:2379'];
-
 export async function runAgentCommand(flags: AgentFlags, command: Command): Promise<void> {
-  const advertiseAddress = flags.advertiseAddr;
   checkAgentFlags(flags, command);
   const { runAgent } = await import('../../agent/main.js');
   await runAgent({
     root: rootOf(command),
-    name: flags.name,
-    advertiseAddress,
-    etcd: flags.etcd ?? DEFAULT_ETCD,
-    port: flags.port,
+    node: {
+      name: flags.name,
+      advertiseAddress: flags.advertiseAddr,
+      etcd: flags.etcd,
+      port: flags.port,
+    },
     xdp: flags.xdp,
     link: flags.link,
     logLevel: flags.logLevel,

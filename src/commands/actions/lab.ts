@@ -13,8 +13,8 @@ const columns: Column<lab.LabMember>[] = [
   { title: 'PID', text: ({ pid }) => (pid === null ? '-' : String(pid)), align: 'right' },
 ];
 
-export async function up({ nodes, lab: name }: LabUpFlags): Promise<void> {
-  const { members } = await lab.labUp({ nodes, name });
+export async function up({ nodes, managers, lab: name }: LabUpFlags): Promise<void> {
+  const { members } = await lab.labUp({ nodes, managers, name });
   print(formatTable(columns, members));
 }
 

@@ -1,7 +1,7 @@
 /* Failures on their way out of the API: which status says it, and what the answer's body holds. */
 import type { ZodType } from 'zod';
-import type { ErrorAnswer } from '../../model/api.js';
-import { InvalidInput, PlaitError } from '../../model/errors.js';
+import type { ErrorAnswer } from '../model/api.js';
+import { InvalidInput, PlaitError } from '../model/errors.js';
 
 const statuses: Record<string, number> = {
   INVALID_INPUT: 400,
@@ -28,6 +28,27 @@ const statuses: Record<string, number> = {
   VTEPS_FULL: 409,
   MAP_FULL: 409,
   STORE_CONFLICT: 409,
+  NOT_PERMITTED: 403,
+  NOT_MEMBER: 403,
+  WRONG_SECRET: 403,
+  REPLAYED: 403,
+  TOO_MANY_GUESSES: 429,
+  NODE_KNOWN: 409,
+  VTEP_TAKEN: 409,
+  BAD_CERTIFICATE_REQUEST: 400,
+  CERTIFICATE_EXPIRED: 403,
+  CERTIFICATE_NOT_YET_VALID: 403,
+  CERTIFICATE_MISSING: 403,
+  CERTIFICATE_REFUSED: 403,
+  CERTIFICATE_ADDRESS_MISMATCH: 403,
+  OTHER_CLUSTER_CERTIFICATE: 403,
+  NOT_A_NODE_CERTIFICATE: 403,
+  NOT_MANAGER: 409,
+  NODE_IS_MANAGER: 409,
+  NODE_IS_SELF: 409,
+  NODE_ALIVE: 409,
+  LAST_MANAGER: 409,
+  QUORUM_AT_RISK: 409,
   STORE_UNAVAILABLE: 503,
   STATE_NOT_WRITTEN: 507,
 };

@@ -1,0 +1,293 @@
+/*
+ * How a member of a cluster reaches it. A manager's agent runs etcd and asks it on the loopback; a worker's asks managers.
+ * What a node is, its spec in etcd says: when that changes, the way changes under the running agent, and nothing else
+ * notices. Certificates come and go the same way.
+ */
+import { rm } from 'node:fs/promises';
+import type { Logger } from 'pino';
+import { PlaitError, StoreUnavailable } from '../model/errors.js';
+import { pauseUnless } from '../pause.js';
+import type { SpecOf } from '../store/cluster.js';
+import type { Follower } from '../store/follow.js';
+import { type Connection, Store } from '../store/store.js';
+import { followSpecs } from '../store/watch.js';
+import { type ClusterAccess, type ClusterWrites, DirectWrites } from '../store/writes.js';
+import { Admin } from './admin.js';
+import type { Credentials } from './credentials.js';
+import { type Beginning, CLIENT_URL, dataDirectory } from './etcd/arguments.js';
+import { removeMember } from './etcd/members.js';
+import { managerAt } from './found.js';
+import { type ClusterLink, NotManager } from './link.js';
+import { ManagerClient } from './manager/client.js';
+import { type Issued, issuedSchema } from './manager/contract.js';
+import { ManagerWrites } from './manager/writes.js';
+import { ManagerDuty } from './manager-duty.js';
+import { type MembershipFile, writeMembership } from './membership-file.js';
+import { MANAGER_NAME } from './pki/records.js';
+import type { Spec } from './records.js';
+import { Renewal } from './renewal.js';
+import { switchingWrites } from './switching.js';
+
+export interface MemberOptions {
+  /** State directory. */
+  readonly state: string;
+  /** Id of this node. */
+  readonly id: string;
+  readonly membership: MembershipFile;
+  readonly credentials: Credentials;
+  readonly notices: Map<string, string>;
+  readonly log: Logger;
+}
+
+const NOTICE = 'member';
+const RETRY_MS = 2000;
+
+export class MemberLink implements ClusterLink {
+  readonly access: ClusterAccess;
+  readonly #options: MemberOptions;
+  readonly #store: Store;
+  readonly #client: ManagerClient;
+  readonly #closing = new AbortController();
+  readonly #specs = new Map<string, Spec>();
+  #membership: MembershipFile;
+  #credentials: Credentials;
+  #renewal: Renewal | undefined;
+  #writes: ClusterWrites;
+  #duty: ManagerDuty | undefined;
+  #follower: Follower | undefined;
+  /** Specs have been listed. */
+  #isInformed = false;
+  /** One change after the other. */
+  #changing: Promise<void> = Promise.resolve();
+  #isLeaving = false;
+
+  constructor(options: MemberOptions) {
+    this.#options = options;
+    this.#membership = options.membership;
+    this.#credentials = options.credentials;
+    this.#store = new Store(this.#connection());
+    this.#client = new ManagerClient(this.#managersToAsk());
+    this.#writes = new ManagerWrites(this.#client);
+    this.access = { store: this.#store, writes: switchingWrites(() => this.#writes) };
+  }
+
+  endpoints(): readonly string[] {
+    return this.#connection().endpoints;
+  }
+
+  managers(): readonly string[] {
+    return this.#membership.managers.map(({ api }) => api);
+  }
+
+  admin(): Admin {
+    if (this.#membership.role === 'manager') return new Admin(this.#store, new DirectWrites(this.#store));
+    throw new NotManager('this node is a worker', `run it on a manager: ${this.managers().join(', ')}`);
+  }
+
+  start(): void {
+    const { firstStart, role } = this.#membership;
+    if (role === 'manager') this.#takeUp(beginningOf(firstStart));
+    this.#renewal = new Renewal({
+      ...this.#options,
+      issue: (csr) => this.#issue(csr),
+      onRenewed: (credentials) => this.#useCredentials(credentials),
+    });
+    this.#follower = followSpecs(this.#store, {
+      onList: (all) => {
+        const listed = new Set(all.map(({ node }) => node));
+        for (const { node, spec } of all) this.#specs.set(node, spec);
+        for (const node of [...this.#specs.keys()]) if (!listed.has(node)) this.#gone(node);
+        this.#isInformed = true;
+        this.#changed();
+      },
+      onPut: ({ node, spec }) => this.#put({ node, spec }),
+      onDelete: (node) => {
+        this.#gone(node);
+        this.#changed();
+      },
+      onBad: (error) => this.#options.log.error({ err: error }, 'a node is not known as what it is'),
+    });
+  }
+
+  async checkLeave(): Promise<void> {
+    if (this.#membership.role === 'manager') await this.admin().checkRemoval(this.#self(), 'leave cluster');
+  }
+
+  async leave(): Promise<void> {
+    this.#isLeaving = true;
+    const { role, advertiseAddress } = this.#membership;
+    if (role === 'manager' && this.#membership.managers.length > 1) {
+      await removeMember(this.#store, this.#options.id, advertiseAddress);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#follower?.close();
+    await this.#changing;
+    await this.#renewal?.close();
+    await this.#duty?.close();
+    this.#client.close();
+    this.#store.close();
+  }
+
+  #self(): { id: string; name: string } {
+    return { id: this.#options.id, name: this.#membership.name };
+  }
+
+  #put({ node, spec }: SpecOf): void {
+    const before = this.#specs.get(node);
+    this.#specs.set(node, spec);
+    if (before !== undefined && before.role !== spec.role) this.#duty?.sever(node);
+    this.#changed();
+  }
+
+  #gone(node: string): void {
+    this.#specs.delete(node);
+    this.#duty?.sever(node);
+  }
+
+  /** Something is said of a node: of this one, or of a manager. */
+  #changed(): void {
+    if (this.#isLeaving) return;
+    this.#changing = this.#changing.then(() => this.#adapt());
+  }
+
+  async #adapt(): Promise<void> {
+    const { notices, log } = this.#options;
+    const { signal } = this.#closing;
+    while (!signal.aborted && !this.#isLeaving) {
+      try {
+        const own = this.#specs.get(this.#options.id);
+        if (own === undefined) {
+          // An etcd that says nothing of anybody is one in which the cluster is not made yet.
+          if (this.#specs.size > 0) this.#removed();
+          return;
+        }
+        await this.#learnManagers();
+        if (own.role !== this.#membership.role) await this.#become(own);
+        notices.delete(NOTICE);
+        return;
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        if (!(error instanceof PlaitError))
+          log.error({ err: error }, 'could not adapt to what is said of this node');
+        notices.set(NOTICE, `this node has not become what managers say it is: ${message}`);
+        await pauseUnless(signal, RETRY_MS);
+      }
+    }
+  }
+
+  #removed(): void {
+    const { notices, log } = this.#options;
+    const text = 'this node was removed from its cluster';
+    if (notices.get(NOTICE)?.startsWith(text)) return;
+    notices.set(NOTICE, `${text}: traffic goes on as it was; \`plait leave --force\`, then \`plait join\``);
+    log.error(text);
+  }
+
+  /** Where they are is written down, for the next start. */
+  async #learnManagers(): Promise<void> {
+    const managers = [...this.#specs]
+      .filter(([, { role }]) => role === 'manager')
+      .map(([node, { address }]) => managerAt(node, address))
+      .sort((a, b) => (a.node ?? '').localeCompare(b.node ?? ''));
+    const isSame = JSON.stringify(managers) === JSON.stringify(this.#membership.managers);
+    if (isSame || managers.length === 0) return;
+    await this.#remember({ managers });
+    this.#reconnect();
+  }
+
+  async #become(own: Spec): Promise<void> {
+    const { state, log, id } = this.#options;
+    log.info({ role: own.role }, `this node becomes a ${own.role}`);
+    if (own.role === 'manager') {
+      if (own.initialCluster === undefined)
+        throw new StoreUnavailable('become a manager: etcd has no place for it yet');
+      await this.#renewal?.renew();
+      const firstStart = { kind: 'existing' as const, initialCluster: own.initialCluster };
+      await rm(dataDirectory(state), { recursive: true, force: true });
+      await this.#remember({ role: 'manager', firstStart });
+      this.#takeUp(beginningOf(firstStart));
+    } else {
+      const duty = this.#duty;
+      this.#duty = undefined;
+      this.#writes = new ManagerWrites(this.#client);
+      await this.#remember({ role: 'worker', firstStart: undefined });
+      this.#reconnect();
+      await duty?.close();
+      await rm(dataDirectory(state), { recursive: true, force: true });
+      await this.#renewal?.renew();
+    }
+    log.info({ node: id, role: own.role }, 'it has');
+  }
+
+  /** Duty as a manager. */
+  #takeUp(beginning: Beginning): void {
+    this.#duty = new ManagerDuty({
+      ...this.#options,
+      ...{ membership: this.#membership, credentials: this.#credentials, store: this.#store, beginning },
+      specOf: (node) => this.#specOf(node),
+      managers: () => this.#membership.managers,
+    });
+    this.#duty.start();
+    this.#writes = new DirectWrites(this.#store);
+    this.#reconnect();
+  }
+
+  #specOf(node: string): Spec | undefined {
+    if (!this.#isInformed) throw new StoreUnavailable('answer: this manager has not read from etcd yet');
+    return this.#specs.get(node);
+  }
+
+  #issue(csr: string): Promise<Issued> {
+    const isOwn = this.#duty !== undefined && this.#specs.get(this.#options.id)?.role === 'manager';
+    if (isOwn && this.#duty) return this.#duty.issue(this.#options.id, csr);
+    return this.#client.ask({ method: 'POST', path: '/v1/renew', body: { csr } }, issuedSchema);
+  }
+
+  #useCredentials(credentials: Credentials): void {
+    this.#credentials = credentials;
+    this.#duty?.renew(credentials);
+    this.#reconnect();
+  }
+
+  #reconnect(): void {
+    this.#store.reconfigure(this.#connection());
+    this.#client.reconfigure(this.#managersToAsk());
+  }
+
+  /** A manager that cannot ask its own etcd asks another manager's. */
+  #connection(): Connection {
+    const { managers, role } = this.#membership;
+    const others = managers
+      .filter(({ node }) => node !== this.#options.id)
+      .map(({ api }) => `https://${api}`);
+    const { ca, certificate, key } = this.#credentials;
+    return {
+      endpoints: role === 'manager' ? [CLIENT_URL, ...others] : others,
+      tls: {
+        ...{ ca: Buffer.from(ca), cert: Buffer.from(certificate), key: Buffer.from(key) },
+        serverName: MANAGER_NAME,
+      },
+    };
+  }
+
+  #managersToAsk() {
+    const others = this.#membership.managers.filter(({ node }) => node !== this.#options.id);
+    return { managers: others.map(({ api }) => api), credentials: this.#credentials };
+  }
+
+  async #remember(change: Partial<MembershipFile>): Promise<void> {
+    this.#membership = { ...this.#membership, ...change };
+    await writeMembership(this.#options.state, this.#membership);
+  }
+}
+
+function beginningOf(firstStart: MembershipFile['firstStart']): Beginning {
+  if (firstStart === undefined) return { kind: 'again' };
+  return {
+    kind: firstStart.kind === 'existing' ? 'existing' : 'new',
+    initialCluster: firstStart.initialCluster,
+  };
+}

@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { foundCluster } from '../../cluster/found.js';
+import type { JoinTokenAnswer } from '../../model/api-trust.js';
+import { PlaitError } from '../../model/errors.js';
+import { pathsFor } from '../../model/paths.js';
+import { print } from '../../output/print.js';
+import { patience } from '../../patience.js';
+import type { InitFlags } from '../init.js';
+import { clientOf, rootOf } from './common.js';
+import { addressesOf, startAgent } from './enter.js';
+import { joinLines } from './join-token.js';
+import { checkSubnets } from './values.js';
+
+/** For etcd to begin and to hold the cluster. */
+const READY_MS = patience(30_000);
+const POLL_MS = 100;
+
+export async function init(flags: InitFlags, command: Command): Promise<void> {
+  const root = rootOf(command);
+  const addresses = await addressesOf(flags);
+  checkSubnets('--default-addr-pool', flags.defaultAddrPool);
+  const node = await foundCluster(pathsFor(root), {
+    name: flags.name,
+    ...addresses,
+    dataPathPort: flags.dataPathPort,
+    certExpirySeconds: flags.certExpiry,
+    defaultAddressPools: flags.defaultAddrPool ?? [],
+    defaultAddressPoolMaskLength: flags.defaultAddrPoolMaskLength,
+  });
+  if (!flags.agent) {
+    print(`This host is a manager of a new cluster as node ${node}, as soon as \`plait agent\` runs.`);
+    return;
+  }
+  await startAgent(root);
+  const token = await tokenSoon(command);
+  print(`This host is a manager of a new cluster as node ${node}.\n`);
+  print(joinLines('worker', token));
+}
+
+/** The agent answers before its etcd does. */
+async function tokenSoon(command: Command): Promise<JoinTokenAnswer> {
+  const client = clientOf(command);
+  for (const end = Date.now() + READY_MS; ; await sleep(POLL_MS)) {
+    try {
+      return await client.get<JoinTokenAnswer>('/v1/join-tokens/worker');
+    } catch (error) {
+      if (Date.now() < end) continue;
+      const message = error instanceof Error ? error.message : String(error);
+      throw new PlaitError('NOT_READY', `make cluster: its etcd is not ready: ${message}`, {
+        hint: 'look at the log of the agent; `plait join-token worker` prints the join line later',
+      });
+    }
+  }
+}
