@@ -15,6 +15,7 @@ readonly PACKAGES=(
   clang llvm libbpf-dev libelf-dev zlib1g-dev pkg-config make g++ python3 bpftool clang-format dpkg-dev # build
   etcd-server iproute2 nftables procps util-linux                                              # run
   etcd-client iperf3 sockperf tcpdump tshark ethtool iputils-ping dnsutils jq fish             # lab, tests
+  curl openssl faketime                                                                        # tests
   wrk nginx redis-server                                                                       # plait bench
 )
 readonly VM_PACKAGES=(qemu-system-x86 qemu-utils mmdebstrap busybox-static e2fsprogs kmod cpio xz-utils zstd debian-archive-keyring)

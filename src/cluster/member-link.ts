@@ -41,6 +41,7 @@ export interface MemberOptions {
 
 const NOTICE = 'member';
 const RETRY_MS = 2000;
+const SEVER_MS = 1000;
 
 export class MemberLink implements ClusterLink {
   readonly access: ClusterAccess;
@@ -142,9 +143,10 @@ export class MemberLink implements ClusterLink {
     this.#changed();
   }
 
+  /** It may have asked for that itself, and waits for the answer. */
   #gone(node: string): void {
     this.#specs.delete(node);
-    this.#duty?.sever(node);
+    setTimeout(() => this.#duty?.sever(node), SEVER_MS).unref();
   }
 
   /** Something is said of a node: of this one, or of a manager. */

@@ -5,13 +5,12 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import type { Lab } from '../../src/lab/lab.js';
 import { waitFor } from '../../src/lab/wait.js';
 import { allReach, attach, type Container, reach } from './support/containers.js';
+import { losesNothing } from './support/lossless.js';
 import { scenarios } from './support/scenarios.js';
 
 const OUTAGE_MS = 1000 * Number(process.env.PLAIT_TEST_OUTAGE_S ?? '8');
-const RATE = 1000;
 let members: Container[] = [];
 
 const { scenario, run } = scenarios({ nodes: 2 }, async (lab) => {
@@ -24,7 +23,7 @@ const { scenario, run } = scenarios({ nodes: 2 }, async (lab) => {
 });
 
 scenario('kill -9 of the agents and their restart lose no packet', async (lab) => {
-  await losesNothing(lab, async () => {
+  await losesNothing(lab, 'c1', members[1]?.address ?? '', async () => {
     for (const { name } of lab.nodes) await lab.killAgent(name);
     await sleep(1000);
     for (const { name } of lab.nodes) await lab.startAgent(name);
@@ -33,7 +32,7 @@ scenario('kill -9 of the agents and their restart lose no packet', async (lab) =
 });
 
 scenario('an orderly stop and start of the agents loses no packet', async (lab) => {
-  await losesNothing(lab, async () => {
+  await losesNothing(lab, 'c1', members[1]?.address ?? '', async () => {
     for (const { name } of lab.nodes) await lab.killAgent(name, 'SIGTERM');
     for (const { name } of lab.nodes) await lab.startAgent(name);
   });
@@ -42,7 +41,7 @@ scenario('an orderly stop and start of the agents loses no packet', async (lab) 
 scenario(
   `etcd away for ${OUTAGE_MS / 1000} s loses no packet, and names are answered all the time`,
   async (lab) => {
-    await losesNothing(lab, async () => {
+    await losesNothing(lab, 'c1', members[1]?.address ?? '', async () => {
       await lab.stopEtcd();
       await sleep(OUTAGE_MS);
       assert.is((await lab.sh('c1', 'dig +short web2')).trim(), members[1]?.address);
@@ -54,7 +53,7 @@ scenario(
 scenario(
   'agents that restart while etcd is away forward and answer from their last known state',
   async (lab) => {
-    await losesNothing(lab, async () => {
+    await losesNothing(lab, 'c1', members[1]?.address ?? '', async () => {
       await lab.stopEtcd();
       for (const { name } of lab.nodes) await lab.killAgent(name);
       for (const { name } of lab.nodes) await lab.startAgent(name);
@@ -73,25 +72,5 @@ scenario('after all that the cluster takes changes again, and maps and etcd agre
   const late = await attach(lab, 'n2', 'c9', { name: 'late' });
   await reach(lab, 'c1', late.address);
 });
-
-/** Sends echo requests at a fixed rate during an action; each that stays without its reply is a lost packet. */
-async function losesNothing(lab: Lab, action: () => Promise<void>): Promise<void> {
-  const ping = lab.start('c1', `ping -n -q -i ${1 / RATE} ${members[1]?.address ?? ''}`);
-  await sleep(500); // packets before the fault
-  await action();
-  await sleep(500); // and after it
-  const { stdout } = await ping.stop('SIGINT');
-  const [sent, received, seconds] = counts(stdout);
-  console.log(`NOTE ${received} of ${sent} packets in ${seconds.toFixed(1)} s`);
-  assert.ok(sent > RATE * seconds * 0.3, `the rate was near: ${sent} packets in ${seconds} s`);
-  // The last request may have been on its way when ping was stopped.
-  assert.ok(sent - received <= 1, `${sent - received} of ${sent} packets were lost`);
-}
-
-function counts(output: string): [sent: number, received: number, seconds: number] {
-  const match = /(\d+) packets transmitted, (\d+) received.* time (\d+)ms/.exec(output);
-  assert.ok(match, `ping printed its summary: ${output}`);
-  return [Number(match[1]), Number(match[2]), Number(match[3]) / 1000];
-}
 
 run();

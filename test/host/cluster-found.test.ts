@@ -129,7 +129,7 @@ found('the host is a member then, and is not made one again', async () => {
   const before = files(state).map((path) => [path, statSync(path).mtimeMs]);
   const membership = await readMembership(state);
   assert.is(membership?.role, 'manager');
-  assert.equal(membership?.managers, [{ node, api: '192.0.2.1:2377', etcd: 'https://192.0.2.1:2379' }]);
+  assert.equal(membership?.managers, [{ node, api: '192.0.2.1:2377' }]);
   assert.is(membership?.firstStart?.initialCluster, `${node}=https://192.0.2.1:2380`);
   await rejects(
     foundCluster(pathsFor(root), FOUNDING),

@@ -62,7 +62,7 @@ test('a node certificate says who, what and where, for client and server', async
   const addresses = ['192.0.2.1', '2001:db8::0:1', '192.0.2.1', '127.0.0.1'];
   const { cert, key } = await member(ca, { role: 'manager', addresses, now: NOW, expirySeconds: 120 });
   const text = textOf(cert);
-  const names = `DNS:${NODE}, DNS:localhost, IP Address:192.0.2.1, IP Address:2001:DB8:0:0:0:0:0:1, IP Address:127.0.0.1`;
+  const names = `DNS:${NODE}, DNS:localhost, DNS:manager.plait.internal, IP Address:192.0.2.1, IP Address:2001:DB8:0:0:0:0:0:1, IP Address:127.0.0.1`;
   const expected = [
     `Issuer: CN = plait cluster ${CLUSTER}`,
     `Subject: CN = ${NODE}, O = plait:manager, OU = ${CLUSTER}`,

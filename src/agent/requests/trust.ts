@@ -1,6 +1,7 @@
 /* Requests that managers answer: who may join, whom to trust, what is said of nodes. */
 import { PlaitError } from '../../model/errors.js';
 import { resolveRef } from '../../model/refs.js';
+import type { NamedNode } from '../../store/writes.js';
 import { nodeAnswer } from '../answers.js';
 import type { AgentContext } from '../context.js';
 import type { Backend } from '../server/routes.js';
@@ -29,7 +30,10 @@ export function trustRequests({ link, view, self }: AgentContext): TrustRequests
     },
     async removeNode(ref, { force = false }) {
       const admin = link.admin();
-      const node = find(ref);
+      // One that joined and never ran is known by what managers say of it alone.
+      const specs = [...(await admin.specs())].filter(([id]) => !view.nodes.has(id));
+      const silent = specs.map(([id, { name }]) => ({ id, name }));
+      const node = resolveRef<NamedNode>([...view.nodes.values(), ...silent], ref, 'node');
       if (node.id === self.id) {
         throw new PlaitError('NODE_IS_SELF', `remove node ${node.name}: it is this one`, {
           hint: 'use `plait leave`',
