@@ -32,6 +32,8 @@ export interface LabOptions {
   name?: string;
   nodes?: number;
   managers?: number;
+  /** As `plait init --cert-expiry` has it. */
+  certExpiry?: string;
   plainHosts?: string[];
   ipv6Underlay?: boolean;
   mtu?: number;
@@ -288,7 +290,7 @@ export class Lab {
     const [first, ...others] = this.nodes;
     if (first === undefined) return;
     progress(`making a cluster on ${first.name}`);
-    await this.sh(first.name, initLine(first));
+    await this.sh(first.name, initLine(first, this.spec.certExpiry));
     this.adoptAgent(first.name);
     for (const [index, host] of others.entries()) {
       const role = index + 1 < this.spec.managers ? 'manager' : 'worker';
@@ -297,13 +299,12 @@ export class Lab {
     }
   }
 
-  /** Makes a host a member, by a token of the first node's. */
-  async join(name: string, role: 'worker' | 'manager' = 'worker'): Promise<void> {
+  /** Makes a host a member, by a token of the manager `at`. */
+  async join(name: string, role: 'worker' | 'manager' = 'worker', at = 'n1'): Promise<void> {
     const host = [...this.nodes, ...this.plainHosts].find((one) => one.name === name);
-    const first = this.nodes[0];
-    if (host === undefined || first === undefined) throw new NotFound('host of the lab', name);
-    const token = (await this.plait(first.name, `join-token -q ${role}`)).trim();
-    await this.sh(name, joinLine(host, token, [inUrl(first.vtep)]));
+    if (host === undefined) throw new NotFound('host of the lab', name);
+    const token = (await this.plait(at, `join-token -q ${role}`)).trim();
+    await this.sh(name, joinLine(host, token, [inUrl(this.node(at).vtep)]));
     this.adoptAgent(name);
   }
 
@@ -353,6 +354,7 @@ function specOf(options: LabOptions): LabSpec {
     ipv6Underlay = false,
     mtu = 1500,
   } = options;
+  const { certExpiry = '90d' } = options;
   if (!NAME.test(name)) throw new InvalidInput(`start lab ${name}: use 1 to 24 letters, digits and hyphens`);
   if (!Number.isInteger(nodes) || nodes < 0 || nodes > MAX_NODES) {
     throw new InvalidInput(`start lab ${name}: it can have 0 to ${MAX_NODES} nodes`);
@@ -360,5 +362,5 @@ function specOf(options: LabOptions): LabSpec {
   if (!Number.isInteger(managers) || managers < 0 || managers > nodes) {
     throw new InvalidInput(`start lab ${name}: of ${nodes} node(s) not ${managers} can be managers`);
   }
-  return { name, nodes, managers, plainHosts, ipv6Underlay, mtu };
+  return { name, nodes, managers, certExpiry, plainHosts, ipv6Underlay, mtu };
 }

@@ -11,8 +11,8 @@ export function agentCommand(host: Host, root: string, isMember: boolean): strin
   return `${command} --name ${host.name} --advertise-addr ${host.vtep} --etcd ${ETCD_URL}`.split(' ');
 }
 
-export function initLine({ name, vtep }: Host): string {
-  return `plait init --name ${name} --advertise-addr ${vtep}`;
+export function initLine({ name, vtep }: Host, certExpiry: string): string {
+  return `plait init --name ${name} --advertise-addr ${vtep} --cert-expiry ${certExpiry}`;
 }
 
 export function joinLine({ name, vtep }: Host, token: string, managers: readonly string[]): string {

@@ -11,6 +11,7 @@ const stateSchema = z.object({
     name: z.string(),
     nodes: z.number(),
     managers: z.number(),
+    certExpiry: z.string(),
     plainHosts: z.array(z.string()),
     ipv6Underlay: z.boolean(),
     mtu: z.number(),

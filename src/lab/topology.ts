@@ -21,6 +21,8 @@ export interface LabSpec {
    * without certificates, which tests can take away from all agents at once.
    */
   managers: number;
+  /** Life of members' certificates, as `plait init` is told. */
+  certExpiry: string;
   /** Names of hosts without an agent: a plain kernel VXLAN peer, a baseline. */
   plainHosts: string[];
   /** VTEPs have IPv6 addresses. */

@@ -80,13 +80,6 @@ for (const [what, ...words] of OTHERS) {
   scenario(`not read: ${what}`, (lab) => denied(lab, ...words));
 }
 
-scenario('not watched: secrets, and all from a key on', async (lab) => {
-  for (const words of [['/plait/secrets/ca'], ['--prefix', '/plait/'], ['/plait/n', '\0']]) {
-    const { said } = await ctl(lab, 'watch', ...words);
-    assert.not.match(said, 'BEGIN', words.join(' '));
-  }
-});
-
 scenario('not written: the keys of others, and nothing of it is done', async (lab) => {
   const keys = [
     `/plait/nodes/${other}`,
@@ -165,6 +158,20 @@ const encode = (type: string, message: object): Buffer =>
   Buffer.from(ROOT.lookupType(`etcdserverpb.${type}`).encode(message).finish());
 const KV = '/etcdserverpb.KV/';
 const bytes = (text: string): Buffer => Buffer.from(text);
+
+scenario('not watched: secrets, nor ranges with them, nor all from a key on', async (lab) => {
+  const ranges = [
+    { key: bytes('/plait/secrets/ca') },
+    { key: bytes('/plait/'), rangeEnd: bytes('/plait0') },
+    { key: bytes('/plait/n'), rangeEnd: Buffer.of(0) },
+    { key: bytes('/plait/specs/'), rangeEnd: bytes('/q') },
+  ];
+  for (const createRequest of ranges) {
+    const request = frame(encode('WatchRequest', { createRequest })) as Buffer;
+    const { status, message, data } = await raw(lab, '/etcdserverpb.Watch/Watch', request);
+    assert.equal([status, data.length], ['7', 0], message);
+  }
+});
 
 scenario('a transaction in a transaction is looked into, on both branches', async (lab) => {
   const inner = { success: [{ requestRange: { key: bytes('/plait/secrets/ca') } }] };

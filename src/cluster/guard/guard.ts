@@ -101,7 +101,8 @@ export class Guard {
     const frames = new Frames(MESSAGE_LIMIT);
     const asker = { node: peer.node, ownsLease: (lease: string) => this.#leases.owns(peer.node, lease) };
     try {
-      for await (const chunk of stream) {
+      // Leaving the loop must leave the stream: it has an answer yet.
+      for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
         for (const message of frames.take(chunk as Buffer)) {
           const { verdict, bytes } = await call.judge(message, asker);
           if (verdict !== undefined) {

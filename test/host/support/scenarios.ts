@@ -57,6 +57,14 @@ export function scenarios(
   };
 }
 
+function logOf(lab: Lab, name: string): string {
+  try {
+    return readFileSync(lab.log(name), 'utf8');
+  } catch {
+    return 'no log';
+  }
+}
+
 async function report(lab: Lab, title = 'set-up'): Promise<void> {
   const lines = [`\n──── ${title}: transcript`, ...lab.transcript.slice(-TRANSCRIPT_ENTRIES)];
   for (const { name } of lab.nodes) {
@@ -65,7 +73,7 @@ async function report(lab: Lab, title = 'set-up'): Promise<void> {
       const { stdout, stderr } = await new Job(lab.invocation(name, command.split(' ')), 5000).outcome;
       lines.push(stdout + stderr);
     }
-    lines.push(readFileSync(lab.log(name), 'utf8').split('\n').slice(-LOG_LINES).join('\n'));
+    lines.push(logOf(lab, name).split('\n').slice(-LOG_LINES).join('\n'));
   }
   console.log(lines.join('\n'));
 }
