@@ -47,8 +47,16 @@ export async function labDemo(): Promise<void> {
 }
 
 async function show(): Promise<void> {
-  heading('three hosts on one underlay: network namespaces with an agent each, and etcd');
-  const lab = await Lab.up({ name: NAME, nodes: 3, plainHosts: [...PLAIN_HOSTS], progress: print });
+  heading(
+    'three hosts on one underlay (network namespaces): `plait init` on the first, `plait join` on the others',
+  );
+  const lab = await Lab.up({
+    name: NAME,
+    nodes: 3,
+    managers: 1,
+    plainHosts: [...PLAIN_HOSTS],
+    progress: print,
+  });
   await transcript(lab, 'n1', 'plait node ls');
 
   heading('a network, and a container on each host');

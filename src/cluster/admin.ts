@@ -16,6 +16,7 @@ import { digestOf, readCertificate } from './pki/bundle.js';
 import type { Role } from './pki/records.js';
 import { deriveSecret, formatToken, newTokenRecord } from './pki/token.js';
 import type { Availability, Cluster, Spec } from './records.js';
+import { beginRotation } from './rotation.js';
 
 /** What `node update` changes; what is left out stays. */
 export interface SpecChange {
@@ -60,6 +61,12 @@ export class Admin {
       notAfter: new Date(readCertificate(certificate).validTo).toISOString(),
       isRotating: previous !== undefined,
     };
+  }
+
+  /** Throws RotationUnderWay. */
+  async rotateAuthority(): Promise<AuthorityAnswer> {
+    await beginRotation(this.#store);
+    return this.authority();
   }
 
   async cluster(): Promise<Cluster> {

@@ -22,6 +22,8 @@ import { Joins } from './manager/joins.js';
 import type { Members } from './manager/peers.js';
 import { type ManagerServer, serveManager } from './manager/server.js';
 import { JOIN_PORT, type ManagerAddress, type MembershipFile } from './membership-file.js';
+import { readCertificate } from './pki/bundle.js';
+import { endRotation } from './rotation.js';
 
 export interface ManagerDutyOptions {
   readonly state: string;
@@ -42,6 +44,7 @@ const CLUSTER_NOTICE = 'cluster';
 const RETRY_MS = 2000;
 /** A new manager has its vote about so much after it has caught up. */
 const TEND_MS = 1000;
+const RESTART_SPREAD_MS = 3000;
 
 export class ManagerDuty {
   readonly #options: ManagerDutyOptions;
@@ -88,10 +91,23 @@ export class ManagerDuty {
     return this.#joins.issue(node, csr);
   }
 
+  /** The node's certificate is another one, which it was told to get. */
+  confirm(node: string, certificate: string, renewed: string): Promise<void> {
+    return this.#joins.confirm(node, readCertificate(certificate), renewed);
+  }
+
   renew(credentials: Credentials): void {
+    const isOtherCa = credentials.ca !== this.#credentials.ca;
     this.#credentials = credentials;
     this.#server?.renew(credentials);
     this.#guard.renew(credentials);
+    // etcd reads its certificate at each handshake, and whom it trusts when it starts. Not all managers' at once.
+    if (isOtherCa) this.#work.push(this.#restartSoon());
+  }
+
+  async #restartSoon(): Promise<void> {
+    await pauseUnless(this.#closing.signal, Math.random() * RESTART_SPREAD_MS);
+    this.#etcd.restart();
   }
 
   sever(node: string): void {
@@ -137,7 +153,9 @@ export class ManagerDuty {
   async #tend(): Promise<void> {
     const { signal } = this.#closing;
     while (!signal.aborted) {
-      await promoteLearners(this.#options.store).catch(() => 0);
+      const { store } = this.#options;
+      await promoteLearners(store).catch(() => 0); // the next time, or another manager
+      await endRotation(store).catch(() => undefined);
       await pauseUnless(signal, TEND_MS);
     }
   }

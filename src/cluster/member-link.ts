@@ -5,6 +5,7 @@
  */
 import { rm } from 'node:fs/promises';
 import type { Logger } from 'pino';
+import { z } from 'zod';
 import { PlaitError, StoreUnavailable } from '../model/errors.js';
 import { pauseUnless } from '../pause.js';
 import type { SpecOf } from '../store/cluster.js';
@@ -168,6 +169,7 @@ export class MemberLink implements ClusterLink {
         }
         await this.#learnManagers();
         if (own.role !== this.#membership.role) await this.#become(own);
+        if (own.renew !== undefined && own.renew !== own.renewed) await this.#renewFor(own.renew);
         notices.delete(NOTICE);
         return;
       } catch (error) {
@@ -222,6 +224,17 @@ export class MemberLink implements ClusterLink {
       await this.#renewal?.renew();
     }
     log.info({ node: id, role: own.role }, 'it has');
+  }
+
+  /** As managers demand; they want to see the new certificate before they count on it. */
+  async #renewFor(renewed: string): Promise<void> {
+    if (this.#membership.renewed !== renewed) {
+      await this.#renewal?.renew();
+      await this.#remember({ renewed });
+    }
+    if (this.#duty) await this.#duty.confirm(this.#options.id, this.#credentials.certificate, renewed);
+    else
+      await this.#client.ask({ method: 'POST', path: '/v1/renewed', body: { renewed } }, z.looseObject({}));
   }
 
   /** Duty as a manager. */

@@ -35,13 +35,18 @@ const membershipSchema = z.looseObject({
   /** UDP port of VXLAN, the same on all nodes. */
   dataPathPort: z.int().min(1).max(65535),
   managers: z.array(managerSchema),
-  /** How etcd of a manager starts for the first time: as members of --initial-cluster; gone when it has started. */
+  /**
+   * How etcd of a manager starts for the first time: as members of --initial-cluster, from a backup, or alone after the
+   * others were lost; gone when it has started.
+   */
   firstStart: z
     .looseObject({
-      kind: z.enum(['new', 'existing', 'restored']),
+      kind: z.enum(['new', 'existing', 'restored', 'forced']),
       initialCluster: z.string(),
     })
     .optional(),
+  /** The last demand for a new certificate that was met (`renew` of the node's spec). */
+  renewed: z.string().optional(),
 });
 export type MembershipFile = z.infer<typeof membershipSchema>;
 

@@ -31,6 +31,10 @@ export const specSchema = z.looseObject({
   name: z.string(),
   /** Where other nodes reach it: its manager API and its etcd, if it is a manager. IP address. */
   address: z.string(),
+  /** The node is to get a new certificate if this is another one than it has seen; random. */
+  renew: z.string().optional(),
+  /** `renew` as of the certificate that the node has shown since, which was one of the present CA. */
+  renewed: z.string().optional(),
   /** etcd's --initial-cluster for a node that has just been made a manager. */
   initialCluster: z.string().optional(),
   joinedAt: z.iso.datetime(),

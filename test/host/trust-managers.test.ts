@@ -3,6 +3,7 @@
 // Three managers and a worker; whatever becomes of one manager, 1000 packets a second between containers do not notice, and
 // the others tell the truth about it. Certificates live two minutes, so that all of them are renewed on the way.
 
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
@@ -10,6 +11,7 @@ import { identityOf } from '../../src/cluster/pki/identity.js';
 import type { Lab } from '../../src/lab/lab.js';
 import { waitFor } from '../../src/lab/wait.js';
 import type { NodeAnswer, StatusAnswer } from '../../src/model/api.js';
+import type { AuthorityAnswer } from '../../src/model/api-trust.js';
 import { patience } from '../../src/patience.js';
 import { allReach, attach, type Container, reach } from './support/containers.js';
 import { losesNothing } from './support/lossless.js';
@@ -171,11 +173,40 @@ scenario('certificates were renewed and are again, and nobody restarted for it',
   }
 });
 
+scenario('a new CA reaches every node, and the old one is dropped', async (lab) => {
+  const names = ['n2', 'n3', WORKER];
+  const before = (await lab.plait('n2', 'join-token -q worker')).trim();
+  await undisturbed(lab, async () => {
+    await lab.plait('n2', 'ca --rotate');
+    await waitFor(
+      'every node to trust the new CA alone',
+      () => names.every((name) => trusted(lab, name) === 1 && verifies(lab, name)),
+      60_000,
+    );
+    for (const name of names) await takesChanges(lab, name);
+  });
+  const { isRotating } = await lab.client('n3').get<AuthorityAnswer>('/v1/ca');
+  assert.is(isRotating, false);
+  const line = `plait join --name x --token ${before} ${lab.node('n2').vtep}`;
+  assert.match((await lab.try(SPARE, line.split(' '))).stderr, /the token is for CA .* and the manager has/);
+});
+
 scenario('a host that joins late is reached by all', async (lab) => {
   await lab.join(SPARE, 'worker', 'n2');
   const late = await attach(lab, SPARE, 'c9');
   await reach(lab, 'c1', late.address);
   await sleep(patience(100));
 });
+
+/** How many CAs a node trusts. */
+function trusted(lab: Lab, name: string): number {
+  return readFileSync(filesOf(lab, name).ca, 'utf8').split('BEGIN CERTIFICATE').length - 1;
+}
+
+/** By openssl, without what leads to another CA. */
+function verifies(lab: Lab, name: string): boolean {
+  const { ca, certificate } = filesOf(lab, name);
+  return spawnSync('openssl', ['verify', '-CAfile', ca, certificate]).status === 0;
+}
 
 run();

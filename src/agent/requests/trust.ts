@@ -8,7 +8,7 @@ import type { Backend } from '../server/routes.js';
 
 type TrustRequests = Pick<
   Backend,
-  'joinToken' | 'rotateJoinToken' | 'authority' | 'updateNode' | 'removeNode'
+  'joinToken' | 'rotateJoinToken' | 'authority' | 'rotateAuthority' | 'updateNode' | 'removeNode'
 >;
 
 export function trustRequests({ link, view, self }: AgentContext): TrustRequests {
@@ -21,6 +21,7 @@ export function trustRequests({ link, view, self }: AgentContext): TrustRequests
       managers: managers(),
     }),
     authority: async () => link.admin().authority(),
+    rotateAuthority: async () => link.admin().rotateAuthority(),
     async updateNode(ref, { role, ...change }) {
       const admin = link.admin();
       const node = find(ref);

@@ -31,6 +31,7 @@ export interface Backend {
   joinToken(role: Role): Promise<trust.JoinTokenAnswer>;
   rotateJoinToken(role: Role): Promise<trust.JoinTokenAnswer>;
   authority(): Promise<trust.AuthorityAnswer>;
+  rotateAuthority(): Promise<trust.AuthorityAnswer>;
   updateNode(ref: string, request: trust.NodeUpdateRequest): Promise<api.NodeAnswer>;
   removeNode(ref: string, query: trust.NodeRemoveQuery): Promise<api.RemovedAnswer>;
 }
@@ -109,6 +110,7 @@ function addTrustRoutes(server: FastifyInstance, backend: Backend): void {
   server.get('/v1/join-tokens/:role', (request) => backend.joinToken(roleOf(request.params)));
   server.post('/v1/join-tokens/:role/rotate', (request) => backend.rotateJoinToken(roleOf(request.params)));
   server.get('/v1/ca', () => backend.authority());
+  server.post('/v1/ca/rotate', () => backend.rotateAuthority());
   server.post<ByRef>('/v1/nodes/:ref', (request) =>
     backend.updateNode(request.params.ref, parseRequest(trust.nodeUpdateSchema, request.body, 'update node')),
   );

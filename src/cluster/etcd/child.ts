@@ -36,6 +36,7 @@ export class EtcdChild {
   #process: ChildProcess | undefined;
   #running: Promise<void> | undefined;
   #said: string[] = [];
+  #isRestart = false;
 
   constructor(options: EtcdChildOptions) {
     this.#options = options;
@@ -49,6 +50,12 @@ export class EtcdChild {
   /** Starts it and keeps it running. Never fails: notices say why it does not run. */
   start(beginning: Beginning): void {
     this.#running ??= this.#run(beginning);
+  }
+
+  /** Ends it, to be started again at once. */
+  restart(): void {
+    this.#isRestart = true;
+    this.#process?.kill('SIGTERM');
   }
 
   async stop(): Promise<void> {
@@ -74,6 +81,10 @@ export class EtcdChild {
         (error: Error) => error.message,
       );
       if (signal.aborted) return;
+      if (this.#isRestart) {
+        this.#isRestart = false;
+        continue;
+      }
       if (performance.now() - started > STEADY_MS) pause = FIRST_PAUSE_MS;
       notices.set(NOTICE, `etcd of this manager (${dataDirectory(place.state)}) does not run: ${cause}`);
       log.error({ cause, pauseMs: pause }, 'etcd has ended; it is started again');

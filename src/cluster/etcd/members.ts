@@ -33,24 +33,33 @@ export async function listMembers(store: Store): Promise<Member[]> {
 
 /** Returns --initial-cluster for the new member. Can be repeated. */
 export async function addMember(store: Store, node: string, address: string): Promise<string> {
-  const url = peerUrl(address);
   for (const end = Date.now() + LEARNER_MS; ; await sleep(POLL_MS)) {
-    const members = await listMembers(store);
-    const same = members.find((member) => member.url === url);
-    if (same !== undefined && same.node !== '' && same.node !== node) throw addressTaken(address, same.node);
-    if (same !== undefined) return initialCluster(members, node, url);
     try {
-      const request = { peerURLs: [url], isLearner: true };
-      const { members: all } = await store.call((client, options) =>
-        client.cluster.memberAdd(request, options),
-      );
-      const known = all.map((member) => ({ node: member.name, url: member.peerURLs[0] ?? '' }));
-      return initialCluster(known, node, url);
+      return await tryAdding(store, node, peerUrl(address));
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      if (!/too many learner|unhealthy cluster|already exists/.test(message) || Date.now() > end) throw error;
+      if (!isPassing(error) || Date.now() > end) throw error;
     }
   }
+}
+
+/** A member that changes hands, or the one before that has not caught up: a matter of seconds. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof PlaitError && error.isTransient) return true;
+  return error instanceof Error && /too many learner|unhealthy cluster|already exists/.test(error.message);
+}
+
+async function tryAdding(store: Store, node: string, url: string): Promise<string> {
+  const members = await listMembers(store);
+  const same = members.find((member) => member.url === url);
+  if (same !== undefined && same.node !== '' && same.node !== node) throw addressTaken(url, same.node);
+  if (same !== undefined) return initialCluster(members, node, url);
+  const request = { peerURLs: [url], isLearner: true };
+  const { members: all } = await store.call((client, options) => client.cluster.memberAdd(request, options));
+  return initialCluster(
+    all.map((member) => ({ node: member.name, url: member.peerURLs[0] ?? '' })),
+    node,
+    url,
+  );
 }
 
 /** True when it was there. */
@@ -91,8 +100,8 @@ function initialCluster(
   return [...named.map((member) => `${member.node}=${member.url}`), `${node}=${url}`].join(',');
 }
 
-function addressTaken(address: string, node: string): PlaitError {
-  return new PlaitError('ADDRESS_TAKEN', `add manager at ${address}: manager ${node} has that address`, {
+function addressTaken(url: string, node: string): PlaitError {
+  return new PlaitError('ADDRESS_TAKEN', `add manager at ${url}: manager ${node} has that address`, {
     hint: `\`plait node rm --force ${node}\` if it is lost, or use another --advertise-addr`,
   });
 }

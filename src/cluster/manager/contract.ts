@@ -57,6 +57,9 @@ export type Joined = z.infer<typeof joinedSchema>;
 /** POST /v1/renew, with the certificate that the new one follows. */
 export const renewSchema = z.strictObject({ csr: pem });
 
+/** POST /v1/renewed: the certificate of this connection is the one that was demanded. */
+export const renewedSchema = z.strictObject({ renewed: z.string().max(64) });
+
 const networkInput = z.strictObject({
   name: z.string(),
   subnets: texts.optional(),

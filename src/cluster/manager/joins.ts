@@ -2,12 +2,14 @@
  * Lets hosts into the cluster. A secret is guessed at ten times a minute from an address, and no more; a request is good
  * once, by its nonce. What was done for a join is undone when a later step of it fails.
  */
+import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Logger } from 'pino';
 import { canonicalIp } from '../../model/addresses.js';
 import { NameTaken, NotFound, PlaitError } from '../../model/errors.js';
 import { randomId } from '../../model/records.js';
 import {
+  changeSpec,
   createSpec,
   deleteSpec,
   getAuthority,
@@ -19,12 +21,12 @@ import {
 import { getNode, listNodes } from '../../store/nodes.js';
 import type { Store } from '../../store/store.js';
 import { issue } from '../pki/authority.js';
-import { trustedBy } from '../pki/bundle.js';
+import { readCertificate, trustedBy } from '../pki/bundle.js';
 import type { Role } from '../pki/records.js';
 import { roleOfSecret } from '../pki/token.js';
 import type { Spec } from '../records.js';
 import type { AuthorityOffer, Issued, Joined, JoinRequest } from './contract.js';
-import { NotMember } from './peers.js';
+import { NotMember, NotPermitted } from './peers.js';
 
 export interface JoinOptions {
   readonly store: Store;
@@ -152,6 +154,16 @@ export class Joins {
       addresses: [spec.address, ...(record ? [record.vtep] : [])],
     });
     return { certificate, ca: trustedBy(authority) };
+  }
+
+  /** The node has a certificate of the present CA, which it shows: what it was told to renew is renewed. */
+  async confirm(node: string, certificate: X509Certificate, renewed: string): Promise<void> {
+    const { store } = this.#options;
+    const { certificate: ca } = await getAuthority(store);
+    if (!certificate.verify(readCertificate(ca).publicKey)) {
+      throw new NotPermitted('confirm renewal', `the certificate of node ${node} is not by the present CA`);
+    }
+    await changeSpec(store, node, (spec) => (spec.renewed === renewed ? undefined : { ...spec, renewed }));
   }
 
   async #roleOf(secret: string, from: string): Promise<Role> {

@@ -17,9 +17,9 @@ import type { Logger } from 'pino';
 import { describeFailure, parseRequest } from '../../http/failures.js';
 import { PlaitError } from '../../model/errors.js';
 import type { Credentials } from '../credentials.js';
-import { joinSchema, renewSchema, type WriteName, writeSchemas } from './contract.js';
+import { joinSchema, renewedSchema, renewSchema, type WriteName, writeSchemas } from './contract.js';
 import { type Joins, remoteAddress } from './joins.js';
-import { type Members, type Peer, peerOf } from './peers.js';
+import { type Members, NotMember, type Peer, peerOf } from './peers.js';
 
 export interface ManagerServerOptions extends Members {
   /** IP address to listen on. */
@@ -170,6 +170,17 @@ function addRoutes(
   server.post('/v1/renew', async (request) => {
     const { node } = identify(request);
     return joins.issue(node, parseRequest(renewSchema, request.body, 'renew certificate').csr);
+  });
+  server.post('/v1/renewed', async (request) => {
+    const { node } = identify(request);
+    const certificate = (request.raw.socket as TLSSocket).getPeerX509Certificate();
+    if (certificate === undefined) throw new NotMember(node);
+    await joins.confirm(
+      node,
+      certificate,
+      parseRequest(renewedSchema, request.body, 'confirm renewal').renewed,
+    );
+    return {};
   });
   server.get('/v1/managers', async (request) => {
     identify(request);
