@@ -51,7 +51,8 @@ async function startTime(pid: number): Promise<string | undefined> {
   return fields === undefined || fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
 }
 
-async function livingHolder(path: string): Promise<number | undefined> {
+/** PID of who holds the lock of a root. */
+export async function livingHolder(path: string): Promise<number | undefined> {
   const [pid, started] = (await readFile(path, 'utf8').catch(() => '')).trim().split(' ');
   if (!pid || !started) return undefined;
   return (await startTime(Number(pid))) === started ? Number(pid) : undefined;

@@ -2,7 +2,7 @@
 import type { Paths } from '../model/paths.js';
 import { makePrivateDirectory } from '../state/files.js';
 import { loadIdentity } from '../state/identity.js';
-import { becomeMember, refuseMember } from './found.js';
+import { becomeMember, forgetEtcd, refuseMember } from './found.js';
 import { joinCluster } from './join-client.js';
 import type { Role } from './pki/records.js';
 import { parseToken } from './pki/token.js';
@@ -27,6 +27,7 @@ export async function enterCluster(
   await makePrivateDirectory(state);
   const { id: node } = await loadIdentity(state, entering.name);
   const joined = await joinCluster({ ...entering, token, node });
+  await forgetEtcd(state);
   await becomeMember(state, joined.credentials, joined.membership);
   return { node, role: joined.membership.role };
 }

@@ -2,8 +2,7 @@
  * How a cluster begins: makes the authority, the tokens and this node's certificate, and writes down what the agent needs to begin. Nothing
  * runs yet, and a failure leaves the host as it was: `cluster.json`, which makes it a member, is written last.
  */
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { validatePools } from '../ipam/networkPlan.js';
 import { PlaitError } from '../model/errors.js';
 import type { Paths } from '../model/paths.js';
@@ -11,11 +10,11 @@ import { randomId } from '../model/records.js';
 import { makePrivateDirectory } from '../state/files.js';
 import { loadIdentity } from '../state/identity.js';
 import { type Credentials, writeCredentials } from './credentials.js';
+import { dataDirectory, peerUrl } from './etcd/arguments.js';
 import { keepFirstRecords } from './first-records.js';
 import {
-  ETCD_PEER_PORT,
-  JOIN_PORT,
   type MembershipFile,
+  managerAt,
   membershipPath,
   readMembership,
   writeMembership,
@@ -87,6 +86,7 @@ export async function foundCluster(paths: Paths, founding: Founding): Promise<st
       joinedAt: now,
     },
   });
+  await forgetEtcd(state);
   await becomeMember(
     state,
     { ca: authority.certificate, certificate, key },
@@ -100,24 +100,22 @@ export async function refuseMember(doing: string, state: string): Promise<void> 
 }
 
 /** What is left of an etcd of an earlier life goes: it is no member of this cluster. */
+export async function forgetEtcd(state: string): Promise<void> {
+  await rm(dataDirectory(state), { recursive: true, force: true });
+}
+
+/** `cluster.json` is what makes a host a member: it is written last. */
 export async function becomeMember(
   state: string,
   credentials: Credentials,
   membership: MembershipFile,
 ): Promise<void> {
-  await rm(etcdDirectory(state), { recursive: true, force: true });
-  await mkdir(etcdDirectory(state), { mode: 0o700 });
   await writeCredentials(state, credentials);
   await writeMembership(state, membership);
 }
 
-export function etcdDirectory(state: string): string {
-  return join(state, 'etcd');
-}
-
 function membershipOf(founding: Founding, cluster: string, node: string): MembershipFile {
   const { name, advertiseAddress, listenAddress, dataPathAddress, dataPathPort } = founding;
-  const host = inUrl(advertiseAddress);
   return {
     version: 1,
     cluster,
@@ -128,15 +126,6 @@ function membershipOf(founding: Founding, cluster: string, node: string): Member
     dataPathAddress,
     dataPathPort,
     managers: [managerAt(node, advertiseAddress)],
-    firstStart: { kind: 'new', initialCluster: `${node}=https://${host}:${ETCD_PEER_PORT}` },
+    firstStart: { kind: 'new', initialCluster: `${node}=${peerUrl(advertiseAddress)}` },
   };
-}
-
-export function managerAt(node: string, address: string): MembershipFile['managers'][number] {
-  return { node, api: `${inUrl(address)}:${JOIN_PORT}` };
-}
-
-/** An IPv6 address needs brackets. */
-export function inUrl(address: string): string {
-  return address.includes(':') ? `[${address}]` : address;
 }

@@ -8,8 +8,8 @@ import { pauseUnless } from '../pause.js';
 import { aliveKey } from '../store/keys.js';
 import type { Store } from '../store/store.js';
 import { DirectWrites } from '../store/writes.js';
-import type { Credentials } from './credentials.js';
-import { credentialPaths } from './credentials.js';
+import { beginAlone } from './alone.js';
+import { type Credentials, credentialPaths } from './credentials.js';
 import { type Beginning, CLIENT_URL } from './etcd/arguments.js';
 import { EtcdChild } from './etcd/child.js';
 import { addMember, promoteLearners, removeMember } from './etcd/members.js';
@@ -35,6 +35,8 @@ export interface ManagerDutyOptions {
   readonly store: Store;
   readonly specOf: Members['specOf'];
   readonly managers: () => readonly ManagerAddress[];
+  /** etcd has begun as it was told to; from now on its data say how. */
+  readonly onBegun: () => Promise<void>;
   readonly notices: Map<string, string>;
   readonly log: Logger;
 }
@@ -128,10 +130,15 @@ export class ManagerDuty {
 
   /** From `init` to etcd, once. */
   async #bring(): Promise<void> {
-    const { state, store, log } = this.#options;
+    const { state, id, membership, store, onBegun, log } = this.#options;
     await this.#persist(CLUSTER_NOTICE, 'the cluster is not in etcd yet', async () => {
       const first = await readFirstRecords(state);
       if (first !== undefined) await bringFirstRecords(store, state, first, log);
+      const { kind } = membership.firstStart ?? {};
+      const { name, advertiseAddress: address } = membership;
+      if (kind === 'restored' || kind === 'forced') await beginAlone(store, id, { name, address });
+      await store.ping();
+      await onBegun();
     });
   }
 

@@ -17,13 +17,12 @@ import { Admin } from './admin.js';
 import type { Credentials } from './credentials.js';
 import { type Beginning, CLIENT_URL, dataDirectory } from './etcd/arguments.js';
 import { removeMember } from './etcd/members.js';
-import { managerAt } from './found.js';
 import { type ClusterLink, NotManager } from './link.js';
 import { ManagerClient } from './manager/client.js';
 import { type Issued, issuedSchema } from './manager/contract.js';
 import { ManagerWrites } from './manager/writes.js';
 import { ManagerDuty } from './manager-duty.js';
-import { type MembershipFile, writeMembership } from './membership-file.js';
+import { type MembershipFile, managerAt, writeMembership } from './membership-file.js';
 import { MANAGER_NAME } from './pki/records.js';
 import type { Spec } from './records.js';
 import { Renewal } from './renewal.js';
@@ -244,6 +243,7 @@ export class MemberLink implements ClusterLink {
       ...{ membership: this.#membership, credentials: this.#credentials, store: this.#store, beginning },
       specOf: (node) => this.#specOf(node),
       managers: () => this.#membership.managers,
+      onBegun: () => this.#remember({ firstStart: undefined }),
     });
     this.#duty.start();
     this.#writes = new DirectWrites(this.#store);
@@ -300,7 +300,8 @@ export class MemberLink implements ClusterLink {
 }
 
 function beginningOf(firstStart: MembershipFile['firstStart']): Beginning {
-  if (firstStart === undefined) return { kind: 'again' };
+  if (firstStart === undefined || firstStart.kind === 'restored') return { kind: 'again' };
+  if (firstStart.kind === 'forced') return { kind: 'force-new-cluster' };
   return {
     kind: firstStart.kind === 'existing' ? 'existing' : 'new',
     initialCluster: firstStart.initialCluster,

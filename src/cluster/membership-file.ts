@@ -70,3 +70,12 @@ export async function writeMembership(state: string, membership: MembershipFile)
   const text = `${JSON.stringify(membership, undefined, 2)}\n`;
   await writeFileAtomically(membershipPath(state), text, { durable: true });
 }
+
+export function managerAt(node: string, address: string): ManagerAddress {
+  return { node, api: `${inUrl(address)}:${JOIN_PORT}` };
+}
+
+/** An IPv6 address needs brackets. */
+export function inUrl(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
+}

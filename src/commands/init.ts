@@ -12,6 +12,7 @@ export interface InitFlags {
   readonly defaultAddrPoolMaskLength: number;
   /** Seconds. */
   readonly certExpiry: number;
+  readonly forceNewCluster?: boolean;
   /** False with --no-agent. */
   readonly agent: boolean;
 }
@@ -52,6 +53,10 @@ export function addInit(program: Command): void {
       new Option('--cert-expiry <duration>', 'life of the certificates of nodes, as in 90d, 36h, 2m')
         .argParser(duration(120, 10 * 365 * 86_400))
         .default(90 * 86_400, '90d'),
+    )
+    .option(
+      '--force-new-cluster',
+      'on a manager whose fellows are lost for good: go on alone, with all that the cluster knows',
     )
     .addOption(noAgentOption())
     .addHelpText('after', help)

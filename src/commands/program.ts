@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addAgent } from './agent.js';
+import { addBackup } from './backup.js';
 import { addBench } from './bench.js';
 import { addCa } from './ca.js';
 import { addCompletion } from './completion.js';
@@ -54,6 +55,7 @@ export function buildProgram(): Command {
   addStatus(program);
   addNode(program);
   addCa(program);
+  addBackup(program);
   addNetwork(program);
   addEndpoint(program);
   addMap(program);

@@ -7,6 +7,7 @@ import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { livingHolder } from '../agent/lock.js';
 import { AgentClient } from '../client.js';
 import { PlaitError } from '../model/errors.js';
 import { type Paths, pathsFor } from '../model/paths.js';
@@ -17,6 +18,7 @@ import { UNIT } from './unit.js';
 
 /** Of an agent in the background to answer. */
 const START_MS = patience(60_000);
+const STOP_MS = patience(30_000);
 const POLL_MS = 50;
 
 export interface StartedAgent {
@@ -38,6 +40,23 @@ export async function startAgentOf(
   const words = [...command.slice(1), 'agent', ...(root === undefined ? [] : ['--root', root])];
   const pid = await startInBackground(command[0] ?? '', words, paths, log);
   return { background: { pid, log } };
+}
+
+/** Nothing happens where none runs. */
+export async function stopAgentOf(root: string | undefined): Promise<void> {
+  if (root === undefined && isRunning()) {
+    await systemctl(['stop', UNIT], `stop ${UNIT}`).catch(() => undefined); // it may not be installed
+  }
+  const lock = join(pathsFor(root).state, 'agent.lock');
+  const holder = await livingHolder(lock);
+  if (holder === undefined) return;
+  process.kill(holder, 'SIGTERM');
+  for (const end = Date.now() + STOP_MS; Date.now() < end; await sleep(POLL_MS)) {
+    if ((await livingHolder(lock)) !== holder) return;
+  }
+  throw new PlaitError('AGENT_RUNNING', `stop agent: PID ${holder} does not end`, {
+    hint: 'end it, and try again',
+  });
 }
 
 async function startService(command: readonly string[]): Promise<void> {

@@ -5,7 +5,7 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { AgentClient } from '../client.js';
-import { inUrl } from '../cluster/found.js';
+import { inUrl } from '../cluster/membership-file.js';
 import { InvalidInput, NotFound, PlaitError } from '../model/errors.js';
 import { pathsFor } from '../model/paths.js';
 import { run } from '../net/run.js';

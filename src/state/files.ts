@@ -32,7 +32,7 @@ const reasons: Record<string, string> = {
  */
 export async function writeFileAtomically(
   path: string,
-  content: string,
+  content: string | Uint8Array,
   { durable = false } = {},
 ): Promise<void> {
   const temporary = `${path}.new`;

@@ -5,8 +5,7 @@
  */
 import { join } from 'node:path';
 import type { CredentialPaths } from '../credentials.js';
-import { inUrl } from '../found.js';
-import { ETCD_CLIENT_PORT, ETCD_PEER_PORT } from '../membership-file.js';
+import { ETCD_CLIENT_PORT, ETCD_PEER_PORT, inUrl } from '../membership-file.js';
 import { MANAGER_NAME } from '../pki/records.js';
 
 /** How a member begins; one that has begun goes on from its data, whatever is said here. */

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { foundCluster } from '../../cluster/found.js';
+import { goOnAlone } from '../../cluster/revive.js';
+import { stopAgentOf } from '../../install/start-agent.js';
 import type { JoinTokenAnswer } from '../../model/api-trust.js';
 import { PlaitError } from '../../model/errors.js';
 import { pathsFor } from '../../model/paths.js';
@@ -17,6 +19,7 @@ const READY_MS = patience(30_000);
 const POLL_MS = 100;
 
 export async function init(flags: InitFlags, command: Command): Promise<void> {
+  if (flags.forceNewCluster) return goOn(flags, command);
   const root = rootOf(command);
   const addresses = await addressesOf(flags);
   checkSubnets('--default-addr-pool', flags.defaultAddrPool);
@@ -36,6 +39,21 @@ export async function init(flags: InitFlags, command: Command): Promise<void> {
   const token = await tokenSoon(command);
   print(`This host is a manager of a new cluster as node ${node}.\n`);
   print(joinLines('worker', token));
+}
+
+/** Traffic goes on while the agent is away for a moment. */
+async function goOn({ agent }: InitFlags, command: Command): Promise<void> {
+  const root = rootOf(command);
+  const paths = pathsFor(root);
+  if (agent) await stopAgentOf(root);
+  const cluster = await goOnAlone(paths);
+  if (agent) await startAgent(root);
+  print(
+    `This host is the only manager of cluster ${cluster} now${agent ? '' : ', as soon as `plait agent` runs'}.`,
+  );
+  print(
+    'The other managers are not: `plait node rm` those that are lost; on the others `plait leave --force`, then join.',
+  );
 }
 
 /** The agent answers before its etcd does. */
