@@ -70,6 +70,8 @@ export interface AgentOptions {
   readonly xdp: XdpOption;
   /** What new containers' devices are. */
   readonly link: LinkMode;
+  /** Group of this host that may use the API, too. */
+  readonly socketGroup?: string | undefined;
   readonly version: string;
   readonly log: Logger;
 }
@@ -249,7 +251,7 @@ function assemble(
 }
 
 async function begin(
-  { log }: AgentOptions,
+  { log, socketGroup }: AgentOptions,
   parts: Parts,
   snapshot: Snapshot | undefined,
   releasers: Releasers,
@@ -277,7 +279,7 @@ async function begin(
     ...trustRequests(context),
   };
   const backend = { ...guarded(requests, gate), ...leaveRequests(departure) };
-  const server = await serve(host.paths.socket, log, (fastify) => addRoutes(fastify, backend));
+  const server = await serve(host.paths.socket, log, (fastify) => addRoutes(fastify, backend), socketGroup);
   releasers.push('api', () => server.close());
 
   const hostWatch = new HostWatch({

@@ -13,6 +13,7 @@ import { type NodeOptions, nodeSettings } from './settings.js';
 export interface AgentProcessOptions {
   readonly root?: string | undefined;
   readonly node: NodeOptions;
+  readonly socketGroup?: string | undefined;
   readonly xdp: XdpOption;
   readonly link: LinkMode;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
@@ -29,6 +30,7 @@ export async function runAgent(options: AgentProcessOptions): Promise<void> {
     root: options.root,
     ...settings,
     openCluster: (node) => openLink(cluster, { ...node, state, log }),
+    socketGroup: options.socketGroup,
     xdp: options.xdp,
     link: options.link,
     version: packageVersion(),

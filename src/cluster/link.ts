@@ -6,6 +6,7 @@ import { PlaitError } from '../model/errors.js';
 import { Store } from '../store/store.js';
 import { type ClusterAccess, direct } from '../store/writes.js';
 import type { Admin } from './admin.js';
+import type { Availability } from './records.js';
 
 export interface ClusterLink {
   readonly access: ClusterAccess;
@@ -13,6 +14,8 @@ export interface ClusterLink {
   readonly endpoints: () => readonly string[];
   /** HOST:PORT of managers. */
   readonly managers: () => readonly string[];
+  /** What managers say of this node; active where nobody says anything. */
+  readonly availability: () => Availability;
   /** What managers alone can do; throws NotManager. */
   readonly admin: () => Admin;
   /** Begins what runs beside the agent. Never waits for the cluster, and never fails: notices say what is wrong. */
@@ -37,6 +40,7 @@ export function plainLink(urls: readonly string[]): ClusterLink {
     access: direct(store),
     endpoints: () => urls,
     managers: () => [],
+    availability: () => 'active',
     admin: () => {
       throw new NotManager(
         'this agent was told of an etcd by --etcd and has no cluster of its own',

@@ -24,7 +24,7 @@ import { ManagerWrites } from './manager/writes.js';
 import { ManagerDuty } from './manager-duty.js';
 import { type MembershipFile, managerAt, writeMembership } from './membership-file.js';
 import { MANAGER_NAME } from './pki/records.js';
-import type { Spec } from './records.js';
+import type { Availability, Spec } from './records.js';
 import { Renewal } from './renewal.js';
 import { switchingWrites } from './switching.js';
 
@@ -78,6 +78,10 @@ export class MemberLink implements ClusterLink {
 
   managers(): readonly string[] {
     return this.#membership.managers.map(({ api }) => api);
+  }
+
+  availability(): Availability {
+    return this.#specs.get(this.#options.id)?.availability ?? 'active';
   }
 
   admin(): Admin {

@@ -8,6 +8,7 @@ export interface AgentFlags {
   readonly advertiseAddr?: string;
   readonly etcd?: readonly string[];
   readonly port?: number;
+  readonly socketGroup?: string;
   readonly xdp: XdpOption;
   readonly link: LinkMode;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
@@ -30,6 +31,7 @@ export function addAgent(program: Command): void {
     .addOption(addressOption())
     .addOption(etcdOption())
     .addOption(portOption())
+    .addOption(socketGroupOption())
     .addOption(xdpOption().default('auto'))
     .addOption(linkOption().default('veth'))
     .addOption(levelOption().default('info'))
@@ -61,6 +63,12 @@ export function etcdOption(): Option {
 export function portOption(): Option {
   const description = 'UDP port for VXLAN, the same on all nodes (default: 4789)';
   return new Option('--port <port>', description).argParser(wholeNumber(1, 65535)).env('PLAIT_PORT');
+}
+
+export function socketGroupOption(): Option {
+  const description =
+    'group of this host that may use the agent, too: its members rule the networks as root does';
+  return new Option('--socket-group <group>', description).env('PLAIT_SOCKET_GROUP');
 }
 
 export function xdpOption(): Option {

@@ -6,6 +6,7 @@ import { addBackup } from './backup.js';
 import { addBench } from './bench.js';
 import { addCa } from './ca.js';
 import { addCompletion } from './completion.js';
+import { addDoctor } from './doctor.js';
 import { addDrops } from './drops.js';
 import { addEndpoint } from './endpoint.js';
 import { addInit } from './init.js';
@@ -59,6 +60,7 @@ export function buildProgram(): Command {
   addNetwork(program);
   addEndpoint(program);
   addMap(program);
+  addDoctor(program);
   addDrops(program);
   addLeave(program);
   addService(program);

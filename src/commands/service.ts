@@ -6,6 +6,7 @@ import {
   linkOption,
   nameOption,
   portOption,
+  socketGroupOption,
   xdpOption,
 } from './agent.js';
 
@@ -14,6 +15,7 @@ export interface ServiceFlags {
   readonly advertiseAddr?: string;
   readonly etcd?: readonly string[];
   readonly port?: number;
+  readonly socketGroup?: string;
   readonly xdp?: string;
   readonly link?: string;
   readonly logLevel?: string;
@@ -38,6 +40,7 @@ export function addService(program: Command): void {
     .addOption(addressOption())
     .addOption(etcdOption())
     .addOption(portOption())
+    .addOption(socketGroupOption())
     .addOption(xdpOption())
     .addOption(linkOption())
     .addOption(levelOption())

@@ -44,6 +44,11 @@ export const SETTINGS: readonly Setting[] = [
     example: 'veth',
   },
   {
+    variable: 'PLAIT_SOCKET_GROUP',
+    comment: 'Group of this host that may use the agent, as root may.',
+    example: 'plait',
+  },
+  {
     variable: 'PLAIT_LOG_LEVEL',
     comment: 'trace, debug, info, warn or error.',
     example: 'info',

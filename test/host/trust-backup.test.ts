@@ -115,10 +115,14 @@ scenario(
     const { ca, certificate, key } = filesOf(lab, 'n1');
     const line = `env ETCDCTL_API=3 etcdctl --endpoints https://127.0.0.1:2379 --cacert ${ca} --cert ${certificate} --key ${key} member list`;
     assert.is((await lab.sh('n1', line)).trim().split('\n').length, 1);
-    await waitFor('those that are lost to be down, and removed', async () => {
-    await lab.try('n1', ['plait', 'node', 'rm', 'n2', 'n3']);
-    return (await list<NodeAnswer>(lab, 'n1', 'node')).every(({ name }) => !['n2', 'n3'].includes(name));
-  }, 30_000);
+    await waitFor(
+      'those that are lost to be down, and removed',
+      async () => {
+        await lab.try('n1', ['plait', 'node', 'rm', 'n2', 'n3']);
+        return (await list<NodeAnswer>(lab, 'n1', 'node')).every(({ name }) => !['n2', 'n3'].includes(name));
+      },
+      30_000,
+    );
     await lab.killAgent('n1', 'SIGTERM');
     await lab.startAgent('n1');
     await waitFor('the restarted one to take changes', async () => {

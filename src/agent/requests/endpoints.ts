@@ -23,6 +23,7 @@ export function endpointRequests(context: AgentContext): EndpointRequests {
     },
     endpoint: async (ref) => showWithCounters(context, await findEndpoint(context, ref)),
     async attach(request) {
+      refuseInactive(context);
       await context.ready();
       const { endpoint, warnings } = await attach(context, request);
       return { endpoint: show(context, endpoint), warnings };
@@ -33,6 +34,15 @@ export function endpointRequests(context: AgentContext): EndpointRequests {
     },
     removeEndpoint: (ref) => remove(context, ref),
   };
+}
+
+/** What is attached stays, and is detached as ever. */
+function refuseInactive({ link, self }: AgentContext): void {
+  const availability = link.availability();
+  if (availability === 'active') return;
+  throw new PlaitError('NODE_NOT_ACTIVE', `attach endpoint: node ${self.name} is set to ${availability}`, {
+    hint: `\`plait node update --availability active ${self.name}\` on a manager`,
+  });
 }
 
 /** A network of that name may have been made anew on another node: then the view's is gone. */

@@ -1,11 +1,12 @@
 /* The HTTP server on the unix socket: who may open it, what failures look like. The routes are beside it. */
-import { chmod, mkdir, unlink } from 'node:fs/promises';
+import { chmod, chown, mkdir, unlink } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import { describeFailure } from '../../http/failures.js';
 import { PlaitError } from '../../model/errors.js';
+import { run } from '../../net/run.js';
 
 /** 10,000 declared endpoints with labels are about 3 MB. */
 const bodyLimit = 32 * 1024 * 1024;
@@ -18,12 +19,18 @@ export interface ApiServer {
   close(): Promise<void>;
 }
 
-/** Serves `routes` on the socket, mode 0600. A socket that nobody answers on is replaced. */
+/**
+ * Serves `routes` on the socket: root's alone, mode 0600, or that of a group as well, mode 0660. A socket that nobody answers
+ * on is replaced.
+ * @param group name of a group of this host
+ */
 export async function serve(
   socket: string,
   log: Logger,
   routes: (server: FastifyInstance) => void,
+  group?: string,
 ): Promise<ApiServer> {
+  const gid = group === undefined ? undefined : await groupId(group);
   const server = Fastify({
     bodyLimit,
     requestTimeout: requestTimeoutMs,
@@ -59,8 +66,18 @@ export async function serve(
   } finally {
     process.umask(umask);
   }
-  await chmod(socket, 0o600);
+  await chmod(socket, gid === undefined ? 0o600 : 0o660);
+  if (gid !== undefined) await chown(socket, 0, gid);
   return { close: () => closeInTime(server) };
+}
+
+async function groupId(name: string): Promise<number> {
+  const entry = await run('getent', ['group', name], { doing: `find group ${name}`, partial: true });
+  const id = entry.split(':')[2];
+  if (id !== undefined) return Number(id);
+  throw new PlaitError('NO_GROUP', `open the API to group ${name}: this host has no such group`, {
+    hint: `\`groupadd --system ${name}\`, or leave out --socket-group`,
+  });
 }
 
 /** What is not HTTP: nobody's request, and answered in the one form all the same. */

@@ -14,6 +14,7 @@ export async function runAgentCommand(flags: AgentFlags, command: Command): Prom
       etcd: flags.etcd,
       port: flags.port,
     },
+    socketGroup: flags.socketGroup,
     xdp: flags.xdp,
     link: flags.link,
     logLevel: flags.logLevel,

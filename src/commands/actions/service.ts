@@ -19,6 +19,7 @@ export async function install(flags: ServiceFlags, command: Command): Promise<vo
     PLAIT_ADVERTISE_ADDR: flags.advertiseAddr,
     PLAIT_ETCD: flags.etcd?.join(','),
     PLAIT_PORT: flags.port?.toString(),
+    PLAIT_SOCKET_GROUP: flags.socketGroup,
     PLAIT_XDP: flags.xdp,
     PLAIT_LINK: flags.link,
     PLAIT_LOG_LEVEL: flags.logLevel,
