@@ -25,6 +25,7 @@ import { issue } from './pki/authority.js';
 import { trustedBy } from './pki/bundle.js';
 import { caRecordSchema, ID_PATTERN, MANAGER_NAME } from './pki/records.js';
 import { createKeyAndRequest } from './pki/request.js';
+import { checkManagerPorts } from './ports.js';
 import { clusterSchema } from './records.js';
 
 const MAGIC = 'PLAIT-BACKUP';
@@ -110,6 +111,7 @@ export interface Restoring {
 export async function restore({ state }: Paths, file: string, restoring: Restoring): Promise<string> {
   await refuseMember('restore cluster', state);
   const { header, snapshot } = await readBackup(file);
+  await checkManagerPorts(restoring.listenAddress);
   const directory = await mkdtemp(join(tmpdir(), 'plait-restore-'));
   try {
     const path = join(directory, 'snapshot.db');

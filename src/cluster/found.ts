@@ -22,6 +22,7 @@ import {
 import { createAuthority, issue } from './pki/authority.js';
 import { createKeyAndRequest } from './pki/request.js';
 import { newTokenRecord } from './pki/token.js';
+import { checkManagerPorts } from './ports.js';
 
 export interface Founding {
   readonly name: string;
@@ -48,6 +49,7 @@ export async function foundCluster(paths: Paths, founding: Founding): Promise<st
   await refuseMember('make cluster', state);
   const { defaultAddressPools: pools, defaultAddressPoolMaskLength: prefix } = founding;
   validatePools({ pools, prefix });
+  await checkManagerPorts(founding.listenAddress);
   await makePrivateDirectory(state);
   const { id: node } = await loadIdentity(state, founding.name);
   const cluster = randomId();

@@ -39,7 +39,7 @@ import { rejects } from './store-refusals.js';
 const FOUNDING: Founding = {
   name: 'n1',
   advertiseAddress: '192.0.2.1',
-  listenAddress: '192.0.2.1',
+  listenAddress: '127.0.0.1',
   dataPathAddress: '2001:db8::1',
   dataPathPort: 4789,
   certExpirySeconds: 90 * 86_400,

@@ -66,6 +66,16 @@ async function without(lab: Lab, host: string, filter: string, work: () => Promi
   }
 }
 
+/** The host's port of the switch passes nothing, for the time of the work. */
+async function cutOff(lab: Lab, host: string, work: () => Promise<void>): Promise<void> {
+  await lab.sh('underlay', `bridge link set dev ${host} state 0`);
+  try {
+    await work();
+  } finally {
+    await lab.sh('underlay', `bridge link set dev ${host} state 3`);
+  }
+}
+
 scenario('where nothing is wrong it says so', async (lab) => {
   for (const { name } of lab.nodes) {
     await waitFor(
@@ -135,10 +145,9 @@ scenario('a clock that is wrong', async (lab) => {
 scenario(
   'an underlay that is cut: local traffic goes on, both sides, and all heals by itself',
   async (lab) => {
-    const everything = 'ip daddr 192.0.2.0/24 ip saddr 192.0.2.0/24';
     await losesNothing(lab, 'c3', far[1]?.address ?? '', async () => {
       await losesNothing(lab, 'c1', near[1]?.address ?? '', async () => {
-        await without(lab, 'n4', everything, async () => {
+        await cutOff(lab, 'n4', async () => {
           await sleep(PARTITION_MS);
           assert.not.ok(await canReach(lab, 'c1', far[0]?.address ?? ''));
           await says(lab, 'n4', /cluster: not followed: .*traffic goes on as it was/);
