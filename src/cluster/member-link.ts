@@ -61,6 +61,7 @@ export class MemberLink implements ClusterLink {
   /** One change after the other. */
   #changing: Promise<void> = Promise.resolve();
   #isLeaving = false;
+  #writing: Promise<void> = Promise.resolve();
 
   constructor(options: MemberOptions) {
     this.#options = options;
@@ -132,6 +133,7 @@ export class MemberLink implements ClusterLink {
     await this.#changing;
     await this.#renewal?.close();
     await this.#duty?.close();
+    await this.#writing.catch(() => undefined);
     this.#client.close();
     this.#store.close();
   }
@@ -297,9 +299,14 @@ export class MemberLink implements ClusterLink {
     return { managers: others.map(({ api }) => api), credentials: this.#credentials };
   }
 
-  async #remember(change: Partial<MembershipFile>): Promise<void> {
+  /** One after the other: each writes the whole file. */
+  #remember(change: Partial<MembershipFile>): Promise<void> {
     this.#membership = { ...this.#membership, ...change };
-    await writeMembership(this.#options.state, this.#membership);
+    const writing = this.#writing
+      .catch(() => undefined)
+      .then(() => writeMembership(this.#options.state, this.#membership));
+    this.#writing = writing;
+    return writing;
   }
 }
 

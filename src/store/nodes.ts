@@ -1,7 +1,8 @@
 /** Nodes: their records, and the sign of life under a lease. */
-import { NameTaken, StoreConflict, VtepTaken } from '../model/errors.js';
+import { NameTaken, PlaitError, StoreConflict, VtepTaken } from '../model/errors.js';
 import type { Node } from '../model/records.js';
 import { deleteEndpoints } from './bulk.js';
+import { getSpec } from './cluster.js';
 import { ALIVE, aliveKey, ENDPOINTS, lastPart, NODES, nodeKey, nodeNameKey, specKey } from './keys.js';
 import { absent, holds, put, remove, removeIf, unchanged } from './operations.js';
 import { parseAll, parseEndpoint, parseNode } from './parse.js';
@@ -79,9 +80,21 @@ async function makePlace(store: Store, node: Node): Promise<void> {
     if (other.vtep === node.vtep && alive.has(other.id)) {
       throw new VtepTaken(node.vtep, `node ${other.name}`);
     }
-    if (other.vtep === node.vtep) await removeNode(store, other);
+    if (other.vtep === node.vtep) await replace(store, other);
     else if (other.name === node.name) throw new NameTaken('node', node.name, `the node at ${other.vtep}`);
   }
+}
+
+/** A manager is a member of etcd, too: that it is gone for good is for a person to say. */
+async function replace(store: Store, silent: Node): Promise<void> {
+  if ((await getSpec(store, silent.id))?.role === 'manager') {
+    throw new PlaitError(
+      'VTEP_TAKEN',
+      `register node at ${silent.vtep}: manager ${silent.name}, which is down, has that address`,
+      { hint: `\`plait node rm --force ${silent.name}\` on another manager, if this host replaces it` },
+    );
+  }
+  await removeNode(store, silent);
 }
 
 async function releaseName(store: Store, node: Node): Promise<void> {

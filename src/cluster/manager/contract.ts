@@ -30,7 +30,7 @@ export type Hello = z.infer<typeof helloSchema>;
 /** POST /v1/join */
 export const joinSchema = z.strictObject({
   secret: z.string().max(64),
-  nonce: z.string().max(64),
+  nonce: z.string().max(128),
   csr: pem,
   node: id,
   name: z.string().regex(/^[a-zA-Z0-9](?:[a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9])?$/, { error: 'not a name' }),

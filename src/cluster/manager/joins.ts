@@ -7,7 +7,6 @@ import { isIP } from 'node:net';
 import type { Logger } from 'pino';
 import { canonicalIp } from '../../model/addresses.js';
 import { NameTaken, NotFound, PlaitError } from '../../model/errors.js';
-import { randomId } from '../../model/records.js';
 import {
   changeSpec,
   createSpec,
@@ -26,6 +25,7 @@ import type { Role } from '../pki/records.js';
 import { roleOfSecret } from '../pki/token.js';
 import type { Spec } from '../records.js';
 import type { AuthorityOffer, Issued, Joined, JoinRequest } from './contract.js';
+import { Nonces } from './nonces.js';
 import { NotMember, NotPermitted } from './peers.js';
 
 export interface JoinOptions {
@@ -41,8 +41,6 @@ export interface JoinOptions {
 }
 
 const NONCE_MS = 30_000;
-/** Kept at a time: who asks for more makes the oldest worthless. */
-const NONCES = 4096;
 const GUESSES = 10;
 const GUESS_MS = 60_000;
 /** Addresses that are remembered for their guesses. */
@@ -82,21 +80,18 @@ export class AlreadyKnown extends PlaitError {
 
 export class Joins {
   readonly #options: JoinOptions;
-  /** Nonce → when it ends. */
-  readonly #nonces = new Map<string, number>();
+  readonly #nonces: Nonces;
   /** Address → when it guessed wrong. */
   readonly #guesses = new Map<string, number[]>();
 
   constructor(options: JoinOptions) {
     this.#options = options;
+    this.#nonces = new Nonces(NONCE_MS, options.now);
   }
 
   /** Good once, for 30 s. */
   nonce(): string {
-    const nonce = randomId();
-    this.#nonces.set(nonce, this.#now() + NONCE_MS);
-    keepNewest(this.#nonces, NONCES);
-    return nonce;
+    return this.#nonces.make();
   }
 
   /** Whom a node of this cluster trusts: nobody's secret. */
@@ -108,9 +103,7 @@ export class Joins {
   async join(request: JoinRequest, from: string): Promise<Joined> {
     const { store, log } = this.#options;
     this.#checkGuesses(from);
-    const ends = this.#nonces.get(request.nonce);
-    this.#nonces.delete(request.nonce);
-    if (ends === undefined || ends < this.#now()) throw new Replayed();
+    if (!this.#nonces.use(request.nonce)) throw new Replayed();
     const role = await this.#roleOf(request.secret, from);
     const { node, name } = request;
     const [cluster] = await Promise.all([getCluster(store), this.#refuseKnown(request)]);

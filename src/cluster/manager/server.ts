@@ -61,7 +61,7 @@ type Handler = (request: Http2ServerRequest, response: Http2ServerResponse) => v
 /** Rejects when it cannot listen. */
 export async function serveManager(options: ManagerServerOptions): Promise<ManagerServer> {
   const { address, port, log } = options;
-  const connections = new Map<TLSSocket, string | undefined>();
+  const connections = new Map<string, Connection>();
   const tls = createSecureServer({
     ...contextOf(options.credentials),
     ...{ allowHTTP1: true, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.3' },
@@ -69,20 +69,23 @@ export async function serveManager(options: ManagerServerOptions): Promise<Manag
   });
   tls.maxConnections = CONNECTIONS;
   tls.on('secureConnection', (socket: TLSSocket) => {
-    connections.set(socket, undefined);
+    const key = endsOf(socket);
+    const connection: Connection = { socket, node: undefined };
+    connections.set(key, connection);
     const stranger = setTimeout(() => {
-      if (connections.get(socket) === undefined) socket.destroy();
+      if (connection.node === undefined) socket.destroy();
     }, STRANGER_MS);
     socket.once('close', () => {
       clearTimeout(stranger);
-      connections.delete(socket);
+      if (connections.get(key) === connection) connections.delete(key);
     });
     socket.on('error', () => undefined); // it has gone, and whoever it was will ask again
   });
   tls.on('sessionError', (error) => log.debug({ err: error }, 'a connection broke'));
   const identify = (socket: TLSSocket): Peer => {
     const peer = peerOf(socket, options);
-    for (const known of connections.keys()) if (sameSocket(known, socket)) connections.set(known, peer.node);
+    const connection = connections.get(endsOf(socket));
+    if (connection) connection.node = peer.node;
     return peer;
   };
   const app = application(options, tls, identify);
@@ -95,7 +98,7 @@ export async function serveManager(options: ManagerServerOptions): Promise<Manag
     });
   });
   const end = (keep: (node: string | undefined) => boolean): void => {
-    for (const [socket, node] of connections) if (!keep(node)) socket.destroy();
+    for (const { socket, node } of connections.values()) if (!keep(node)) socket.destroy();
   };
   return {
     port: (tls.address() as AddressInfo).port,
@@ -113,9 +116,15 @@ function contextOf({ ca, certificate, key }: Credentials): { ca: string; cert: s
   return { ca, cert: certificate, key };
 }
 
-/** Of a connection of HTTP/2 Node shows a stand-in. */
-function sameSocket(a: TLSSocket, b: TLSSocket): boolean {
-  return a.remotePort === b.remotePort && a.remoteAddress === b.remoteAddress;
+interface Connection {
+  readonly socket: TLSSocket;
+  /** Whose it is, once that is known. */
+  node: string | undefined;
+}
+
+/** What a connection is known by: of one of HTTP/2, requests show a stand-in of the socket. */
+function endsOf({ remoteAddress, remotePort }: TLSSocket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 function application(
