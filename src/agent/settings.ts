@@ -3,7 +3,8 @@
  * is a member of none, by options. What was written down is not overruled by an option: other nodes know it.
  */
 import { hostname } from 'node:os';
-import { type MembershipFile, membershipPath, readMembership } from '../cluster/membership-file.js';
+import type { ClusterSource } from '../cluster/link.js';
+import { membershipPath, readMembership } from '../cluster/membership-file.js';
 import { PlaitError } from '../model/errors.js';
 import { defaultAddress } from '../net/default-address.js';
 
@@ -18,11 +19,6 @@ export interface NodeOptions {
   readonly etcd?: readonly string[] | undefined;
   readonly port?: number | undefined;
 }
-
-/** An etcd that is believed as it is, and believes us; or the cluster that this host is a member of. */
-export type ClusterSource =
-  | { readonly kind: 'etcd'; readonly urls: readonly string[] }
-  | { readonly kind: 'member'; readonly membership: MembershipFile };
 
 export interface NodeSettings {
   /** Name of this node. */

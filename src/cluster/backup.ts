@@ -17,13 +17,13 @@ import { makePrivateDirectory, writeFileAtomically } from '../state/files.js';
 import { loadIdentity } from '../state/identity.js';
 import { getAuthority, getCluster } from '../store/cluster.js';
 import { Store } from '../store/store.js';
-import { credentialPaths, readCredentials } from './credentials.js';
+import { credentialPaths, readCredentials, storeTls } from './credentials.js';
 import { CLIENT_URL, dataDirectory, peerUrl } from './etcd/arguments.js';
 import { becomeMember, forgetEtcd, refuseMember } from './found.js';
 import { managerAt, readMembership } from './membership-file.js';
 import { issue } from './pki/authority.js';
 import { trustedBy } from './pki/bundle.js';
-import { caRecordSchema, ID_PATTERN, MANAGER_NAME } from './pki/records.js';
+import { caRecordSchema, ID_PATTERN } from './pki/records.js';
 import { createKeyAndRequest } from './pki/request.js';
 import { checkManagerPorts } from './ports.js';
 import { clusterSchema } from './records.js';
@@ -65,14 +65,7 @@ export async function backUp({ state }: Paths, file: string): Promise<BackupSumm
       hint: 'run it on one of those that `plait node ls` names',
     });
   }
-  const { ca, certificate, key } = credentials;
-  const tls = {
-    ca: Buffer.from(ca),
-    cert: Buffer.from(certificate),
-    key: Buffer.from(key),
-    serverName: MANAGER_NAME,
-  };
-  const store = new Store({ endpoints: [CLIENT_URL], tls });
+  const store = new Store({ endpoints: [CLIENT_URL], tls: storeTls(credentials) });
   const directory = await mkdtemp(join(state, 'backup-'));
   try {
     const [authority, record] = await Promise.all([getAuthority(store), getCluster(store)]);

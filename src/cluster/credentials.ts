@@ -8,6 +8,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makePrivateDirectory, writeFileAtomically } from '../state/files.js';
+import type { StoreTls } from '../store/store.js';
+import { MANAGER_NAME } from './pki/records.js';
 
 export interface Credentials {
   /** PEM, one or more. */
@@ -69,4 +71,14 @@ export async function writeCredentials(state: string, credentials: Credentials):
   for (const file of await readdir(root)) {
     if (!kept.has(file)) await rm(join(root, file), { recursive: true, force: true });
   }
+}
+
+/** As a client of etcd on a manager's loopback, or of a manager's guard, shows them; the other side must be a manager. */
+export function storeTls({ ca, certificate, key }: Credentials): StoreTls {
+  return {
+    ca: Buffer.from(ca),
+    cert: Buffer.from(certificate),
+    key: Buffer.from(key),
+    serverName: MANAGER_NAME,
+  };
 }

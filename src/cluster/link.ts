@@ -6,7 +6,13 @@ import { PlaitError } from '../model/errors.js';
 import { Store } from '../store/store.js';
 import { type ClusterAccess, direct } from '../store/writes.js';
 import type { Admin } from './admin.js';
+import type { MembershipFile } from './membership-file.js';
 import type { Availability } from './records.js';
+
+/** An etcd that is believed as it is, and believes us; or the cluster that this host is a member of. */
+export type ClusterSource =
+  | { readonly kind: 'etcd'; readonly urls: readonly string[] }
+  | { readonly kind: 'member'; readonly membership: MembershipFile };
 
 export interface ClusterLink {
   readonly access: ClusterAccess;

@@ -14,7 +14,7 @@ import { type Connection, Store } from '../store/store.js';
 import { followSpecs } from '../store/watch.js';
 import { type ClusterAccess, type ClusterWrites, DirectWrites } from '../store/writes.js';
 import { Admin } from './admin.js';
-import type { Credentials } from './credentials.js';
+import { type Credentials, storeTls } from './credentials.js';
 import { type Beginning, CLIENT_URL, dataDirectory } from './etcd/arguments.js';
 import { removeMember } from './etcd/members.js';
 import { type ClusterLink, NotManager } from './link.js';
@@ -23,7 +23,6 @@ import { type Issued, issuedSchema } from './manager/contract.js';
 import { ManagerWrites } from './manager/writes.js';
 import { ManagerDuty } from './manager-duty.js';
 import { type MembershipFile, managerAt, writeMembership } from './membership-file.js';
-import { MANAGER_NAME } from './pki/records.js';
 import type { Availability, Spec } from './records.js';
 import { Renewal } from './renewal.js';
 import { switchingWrites } from './switching.js';
@@ -284,13 +283,9 @@ export class MemberLink implements ClusterLink {
     const others = managers
       .filter(({ node }) => node !== this.#options.id)
       .map(({ api }) => `https://${api}`);
-    const { ca, certificate, key } = this.#credentials;
     return {
       endpoints: role === 'manager' ? [CLIENT_URL, ...others] : others,
-      tls: {
-        ...{ ca: Buffer.from(ca), cert: Buffer.from(certificate), key: Buffer.from(key) },
-        serverName: MANAGER_NAME,
-      },
+      tls: storeTls(this.#credentials),
     };
   }
 

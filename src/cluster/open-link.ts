@@ -1,9 +1,8 @@
 /* The way to the cluster, of the kind that this host has. */
 import type { Logger } from 'pino';
-import type { ClusterSource } from '../agent/settings.js';
 import { PlaitError } from '../model/errors.js';
 import { readCredentials } from './credentials.js';
-import { type ClusterLink, plainLink } from './link.js';
+import { type ClusterLink, type ClusterSource, plainLink } from './link.js';
 
 export interface LinkContext {
   /** State directory. */

@@ -3,7 +3,7 @@
  * that does not run is a finding.
  */
 import type { AgentClient } from '../client.js';
-import { credentialPaths, readCredentials } from '../cluster/credentials.js';
+import { type Credentials, credentialPaths, readCredentials, storeTls } from '../cluster/credentials.js';
 import { CLIENT_URL } from '../cluster/etcd/arguments.js';
 import { listMembers } from '../cluster/etcd/members.js';
 import { ManagerClient } from '../cluster/manager/client.js';
@@ -15,7 +15,6 @@ import {
   readMembership,
 } from '../cluster/membership-file.js';
 import { identityOf } from '../cluster/pki/identity.js';
-import { MANAGER_NAME } from '../cluster/pki/records.js';
 import type { NodeAnswer, StatusAnswer, VerifyAnswer } from '../model/api.js';
 import type { Paths } from '../model/paths.js';
 import { Store } from '../store/store.js';
@@ -79,11 +78,7 @@ async function trust(paths: Paths, membership: MembershipFile): Promise<Finding[
   return [...own, ...asked.flat(), ...etcd];
 }
 
-async function manager(
-  api: string,
-  credentials: Parameters<typeof askHello>[1],
-  isManager: boolean,
-): Promise<Finding[]> {
+async function manager(api: string, credentials: Credentials, isManager: boolean): Promise<Finding[]> {
   const { hostname } = new URL(`https://${api}`);
   const host = hostname.replace(/^\[|\]$/g, '');
   const port = await tcpPort(host, JOIN_PORT, `manager ${host}`);
@@ -97,10 +92,7 @@ async function manager(
   return [port, ...peer, ...clock];
 }
 
-async function askHello(
-  api: string,
-  credentials: { ca: string; certificate: string; key: string },
-): Promise<Finding> {
+async function askHello(api: string, credentials: Credentials): Promise<Finding> {
   const client = new ManagerClient({ managers: [api], credentials });
   try {
     const { time } = await client.ask({ method: 'GET', path: '/v1/hello' }, helloSchema);
@@ -113,22 +105,8 @@ async function askHello(
   }
 }
 
-async function etcdHealth({
-  ca,
-  certificate,
-  key,
-}: {
-  ca: string;
-  certificate: string;
-  key: string;
-}): Promise<Finding[]> {
-  const tls = {
-    ca: Buffer.from(ca),
-    cert: Buffer.from(certificate),
-    key: Buffer.from(key),
-    serverName: MANAGER_NAME,
-  };
-  const store = new Store({ endpoints: [CLIENT_URL], tls });
+async function etcdHealth(credentials: Credentials): Promise<Finding[]> {
+  const store = new Store({ endpoints: [CLIENT_URL], tls: storeTls(credentials) });
   try {
     return await finding(
       'etcd of this manager',

@@ -198,6 +198,17 @@ scenario('a host that joins late is reached by all', async (lab) => {
   await sleep(patience(100));
 });
 
+scenario('a manager that leaves is no member of etcd, and the last one is held back', async (lab) => {
+  await lab.plait('n3', 'detach c1');
+  await lab.plait('n3', 'leave');
+  assert.is(await voters(lab, 'n2'), 1);
+  await takesChanges(lab, WORKER);
+  await waitFor('it to be unlisted', async () => !('n3' in (await nodes(lab, WORKER))));
+  const { stderr } = await lab.try('n2', ['plait', 'leave']);
+  assert.match(stderr, /it is the only manager, and the cluster ends with it/);
+  await takesChanges(lab, 'n2');
+});
+
 /** How many CAs a node trusts. */
 function trusted(lab: Lab, name: string): number {
   return readFileSync(filesOf(lab, name).ca, 'utf8').split('BEGIN CERTIFICATE').length - 1;
