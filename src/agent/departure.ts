@@ -123,8 +123,8 @@ export class Departure {
   /** From here on this node is nobody to the others, whatever it has yet to clean here. */
   async #forget(): Promise<void> {
     const { node, writes, link } = this.#parts;
-    await writes.removeNode(node);
     await link.leave();
+    await writes.removeNode(node);
   }
 
   #names(): string[] {

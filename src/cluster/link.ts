@@ -28,7 +28,7 @@ export interface ClusterLink {
   start(): void;
   /** Throws where this node must not leave: what would be lost with it, and how it is done all the same. */
   checkLeave(): Promise<void>;
-  /** The node's records are removed: so is now what it was to the others besides. */
+  /** Ends what the node is to the others besides its records, while it still is a member and is listened to. */
   leave(): Promise<void>;
   close(): Promise<void>;
 }

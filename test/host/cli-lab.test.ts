@@ -64,7 +64,7 @@ scenario('lists can be filtered, quiet, JSON, templates and tables', async (lab)
   assert.is(await lab.plait('n1', 'endpoint ls -f node=n2 --format {{.Addresses}}'), '10.10.0.9\n');
   assert.is(await lab.plait('n1', 'endpoint ls -f local=yes --format {{.name}}'), 'web1\n');
   const table = await lab.plait('n1', 'node ls --no-trunc');
-  assert.match(table, /^ID\s+NAME\s+VTEP\s+STATE\s+SELF\s+VERSION\n/);
+  assert.match(table, /^ID\s+NAME\s+VTEP\s+STATE\s+ROLE\s+AVAILABILITY\s+SELF\s+VERSION\n/);
   assert.match(table, /^[0-9a-z]{25}\s+n1\s+\S+\s+ready\s+yes\s+\S+$/m);
 });
 

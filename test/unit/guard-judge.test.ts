@@ -10,7 +10,14 @@ import {
   judgeTxn,
   judgeWatch,
 } from '../../src/cluster/guard/judge.js';
-import { BadFrame, Frames, frame, type RequestOp, type Txn } from '../../src/cluster/guard/messages.js';
+import {
+  BadFrame,
+  Frames,
+  frame,
+  type RequestOp,
+  statusMessage,
+  type Txn,
+} from '../../src/cluster/guard/messages.js';
 
 const NODE = 'a'.repeat(25);
 const OTHER = 'b'.repeat(25);
@@ -181,6 +188,14 @@ test('messages are found in a stream however it is cut', () => {
   const compressed = Buffer.from(frame(Buffer.from('a')));
   compressed[0] = 1;
   assert.throws(() => [...new Frames(10).take(compressed)], /compressed/);
+});
+
+test('a reason is a header of ASCII, and reads as it was', () => {
+  const text = 'key "/plait/x": 100 % of it, für Manager → no';
+  const encoded = statusMessage(text);
+  assert.match(encoded, /^[ -~]*$/);
+  assert.match(encoded, 'key "/plait/x": 100 %25 of it, f%C3%BCr');
+  assert.is(decodeURIComponent(encoded), text);
 });
 
 test.run();

@@ -16,7 +16,7 @@ import type { Logger } from 'pino';
 import type { Credentials } from '../credentials.js';
 import type { Peer } from '../manager/peers.js';
 import { type Call, WORKER_CALLS } from './calls.js';
-import { BadFrame, Frames, frame } from './messages.js';
+import { BadFrame, Frames, frame, statusMessage } from './messages.js';
 import { OwnLeases } from './own-leases.js';
 
 export interface GuardOptions {
@@ -184,7 +184,7 @@ function plain(headers: IncomingHttpHeaders, withStatus: boolean): Record<string
 /** Ends a call with a status of gRPC, if it has not ended. */
 function end(stream: ServerHttp2Stream, status: number, message: string): void {
   if (stream.destroyed || stream.writableEnded) return;
-  const trailers = { 'grpc-status': `${status}`, 'grpc-message': encodeURIComponent(message) };
+  const trailers = { 'grpc-status': `${status}`, 'grpc-message': statusMessage(message) };
   if (!stream.headersSent) {
     stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...trailers }, { endStream: true });
     return;

@@ -17,6 +17,7 @@ import type { Logger } from 'pino';
 import { describeFailure, parseRequest } from '../../http/failures.js';
 import { PlaitError } from '../../model/errors.js';
 import type { Credentials } from '../credentials.js';
+import { statusMessage } from '../guard/messages.js';
 import { joinSchema, renewedSchema, renewSchema, type WriteName, writeSchemas } from './contract.js';
 import { type Joins, remoteAddress } from './joins.js';
 import { type Members, NotMember, type Peer, peerOf } from './peers.js';
@@ -235,7 +236,7 @@ function refuse(stream: ServerHttp2Stream, error: unknown): void {
       ':status': 200,
       'content-type': 'application/grpc',
       'grpc-status': `${status}`,
-      'grpc-message': encodeURIComponent(message),
+      'grpc-message': statusMessage(message),
     },
     { endStream: true },
   );
