@@ -65,7 +65,7 @@ scenario('lists can be filtered, quiet, JSON, templates and tables', async (lab)
   assert.is(await lab.plait('n1', 'endpoint ls -f local=yes --format {{.name}}'), 'web1\n');
   const table = await lab.plait('n1', 'node ls --no-trunc');
   assert.match(table, /^ID\s+NAME\s+VTEP\s+STATE\s+ROLE\s+AVAILABILITY\s+SELF\s+VERSION\n/);
-  assert.match(table, /^[0-9a-z]{25}\s+n1\s+\S+\s+ready\s+yes\s+\S+$/m);
+  assert.match(table, /^[0-9a-z]{25}\s+n1\s+\S+\s+ready\s+-\s+-\s+yes\s+\S+$/m);
 });
 
 scenario('map dump decodes rows and filters them by VNI, MAC and address', async (lab) => {
