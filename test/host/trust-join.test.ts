@@ -214,6 +214,17 @@ scenario('certificates that are no more, not yet, or elsewhere valid are refused
   assert.equal([nobody.status, nobody.body.error?.code], [403, 'CERTIFICATE_MISSING']);
 });
 
+scenario('a host that has an agent already, of a cluster or not, does not join', async (lab) => {
+  const line = `plait join --name x --token ${await tokenOf(lab)} ${address(lab)}`.split(' ');
+  assert.match((await lab.try('n2', line)).stderr, 'this host is a member of a cluster');
+  assert.match((await lab.try('n2', ['plait', 'init'])).stderr, 'this host is a member of a cluster');
+  const agent = lab.start('k2', 'plait agent --advertise-addr 192.0.2.202 --etcd http://192.0.2.250:2379');
+  await waitFor('the agent to answer', async () => (await lab.try('k2', ['plait', 'status'])).status !== 1);
+  assert.match((await lab.try('k2', line)).stderr, /an agent runs on this host, PID \d+/);
+  await agent.stop('SIGTERM');
+  await lab.plait('k2', 'leave --force');
+});
+
 scenario('a node that leaves is nobody: not listed, not answered', async (lab) => {
   await lab.join('k2');
   const files = filesOf(lab, 'k2');

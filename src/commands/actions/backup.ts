@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { backUp, restore } from '../../cluster/backup.js';
+import { refuseMember } from '../../cluster/found.js';
 import { pathsFor } from '../../model/paths.js';
 import { print } from '../../output/print.js';
 import type { RestoreFlags } from '../backup.js';
 import { rootOf } from './common.js';
-import { addressesOf, startAgent } from './enter.js';
+import { addressesOf, refuseRunningAgent, startAgent } from './enter.js';
 
 export async function backupCluster(file: string, command: Command): Promise<void> {
   const { cluster, size } = await backUp(pathsFor(rootOf(command)), resolve(file));
@@ -15,6 +16,8 @@ export async function backupCluster(file: string, command: Command): Promise<voi
 export async function restoreCluster(file: string, flags: RestoreFlags, command: Command): Promise<void> {
   const root = rootOf(command);
   const addresses = await addressesOf(flags);
+  await refuseMember('restore cluster', pathsFor(root).state);
+  await refuseRunningAgent('restore cluster', root);
   const node = await restore(pathsFor(root), resolve(file), { name: flags.name, ...addresses });
   if (flags.agent) await startAgent(root);
   const when = flags.agent ? '' : ', as soon as `plait agent` runs';

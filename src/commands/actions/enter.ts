@@ -1,6 +1,10 @@
 /* What `init` and `join` have in common: the addresses of this host, and its agent. */
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { livingHolder } from '../../agent/lock.js';
 import { type StartedAgent, startAgentOf } from '../../install/start-agent.js';
+import { PlaitError } from '../../model/errors.js';
+import { pathsFor } from '../../model/paths.js';
 import { defaultAddress } from '../../net/default-address.js';
 import { say } from '../../output/print.js';
 import { checkAddress, checkName } from './values.js';
@@ -37,6 +41,15 @@ export async function addressesOf(flags: MemberFlags): Promise<MemberAddresses> 
     listenAddress: listenAddr ?? advertiseAddress,
     dataPathAddress: dataPathAddr ?? advertiseAddress,
   };
+}
+
+/** One that runs has made itself at home with another cluster, or with an etcd that it was told of. */
+export async function refuseRunningAgent(doing: string, root: string | undefined): Promise<void> {
+  const pid = await livingHolder(join(pathsFor(root).state, 'agent.lock'));
+  if (pid === undefined) return;
+  throw new PlaitError('AGENT_RUNNING', `${doing}: an agent runs on this host, PID ${pid}`, {
+    hint: 'take the host out of where it is first: `plait leave`',
+  });
 }
 
 export async function startAgent(root: string | undefined): Promise<void> {

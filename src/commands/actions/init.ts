@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { foundCluster } from '../../cluster/found.js';
+import { foundCluster, refuseMember } from '../../cluster/found.js';
 import { goOnAlone } from '../../cluster/revive.js';
 import { stopAgentOf } from '../../install/start-agent.js';
 import type { JoinTokenAnswer } from '../../model/api-trust.js';
@@ -10,7 +10,7 @@ import { print } from '../../output/print.js';
 import { patience } from '../../patience.js';
 import type { InitFlags } from '../init.js';
 import { clientOf, rootOf } from './common.js';
-import { addressesOf, startAgent } from './enter.js';
+import { addressesOf, refuseRunningAgent, startAgent } from './enter.js';
 import { joinLines } from './join-token.js';
 import { checkSubnets } from './values.js';
 
@@ -22,6 +22,8 @@ export async function init(flags: InitFlags, command: Command): Promise<void> {
   if (flags.forceNewCluster) return goOn(flags, command);
   const root = rootOf(command);
   const addresses = await addressesOf(flags);
+  await refuseMember('make cluster', pathsFor(root).state);
+  await refuseRunningAgent('make cluster', root);
   checkSubnets('--default-addr-pool', flags.defaultAddrPool);
   const node = await foundCluster(pathsFor(root), {
     name: flags.name,

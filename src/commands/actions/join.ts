@@ -2,16 +2,19 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { enterCluster } from '../../cluster/enter.js';
+import { refuseMember } from '../../cluster/found.js';
 import { pathsFor } from '../../model/paths.js';
 import { UsageError } from '../../output/errors.js';
 import { print } from '../../output/print.js';
 import type { JoinFlags } from '../join.js';
 import { rootOf } from './common.js';
-import { addressesOf, startAgent } from './enter.js';
+import { addressesOf, refuseRunningAgent, startAgent } from './enter.js';
 
 export async function join(managers: string[], flags: JoinFlags, command: Command): Promise<void> {
   const root = rootOf(command);
   const addresses = await addressesOf(flags);
+  await refuseMember('join cluster', pathsFor(root).state);
+  await refuseRunningAgent('join cluster', root);
   const token = await tokenOf(flags);
   const { node, role } = await enterCluster(pathsFor(root), {
     token,
