@@ -10,6 +10,7 @@ import { ManagerClient } from '../cluster/manager/client.js';
 import { helloSchema } from '../cluster/manager/contract.js';
 import {
   ETCD_PEER_PORT,
+  inUrl,
   JOIN_PORT,
   type MembershipFile,
   readMembership,
@@ -69,7 +70,7 @@ async function trust(paths: Paths, membership: MembershipFile): Promise<Finding[
     rejoin,
   );
   const managers = membership.managers.filter(
-    ({ api }) => api !== `${membership.advertiseAddress}:${JOIN_PORT}`,
+    ({ api }) => api !== `${inUrl(membership.advertiseAddress)}:${JOIN_PORT}`,
   );
   const asked = await Promise.all(
     managers.map(({ api }) => manager(api, credentials, membership.role === 'manager')),
