@@ -118,19 +118,20 @@ export async function restoreNetwork(store: Store, network: Network): Promise<bo
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (await store.get(networkKey(network.id))) return false;
     const generation = (await store.get(NETWORKS_GENERATION))?.modRevision ?? '0';
-    checkSubnets(network, await listNetworks(store));
+    const others = (await listNetworks(store)).filter(({ id }) => id !== network.id);
+    checkSubnets(network, others);
     await checkKeys(store, network);
     if (await commit(store, network, generation)) return true;
   }
   throw new StoreConflict(`write network ${network.name} again: others create networks all the time`);
 }
 
-/** Throws NameTaken or VniTaken. */
-async function checkKeys(store: Store, { name, vni }: Network): Promise<void> {
+/** Throws NameTaken or VniTaken. What the network itself has, somebody else has just restored. */
+async function checkKeys(store: Store, { id, name, vni }: Network): Promise<void> {
   const ofName = await holderOf(store, networkNameKey(name));
-  if (ofName !== undefined) throw new NameTaken('network', name, `network ${ofName}`);
+  if (ofName !== undefined && ofName !== id) throw new NameTaken('network', name, `network ${ofName}`);
   const ofVni = await holderOf(store, vniKey(vni));
-  if (ofVni !== undefined) throw new VniTaken(vni, ofVni);
+  if (ofVni !== undefined && ofVni !== id) throw new VniTaken(vni, ofVni);
 }
 
 /** Throws SubnetOverlap. */
