@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AuthorityAnswer } from '../model/api-trust.js';
 import { NotFound, PlaitError } from '../model/errors.js';
 import { patience } from '../patience.js';
-import { changeSpec, getAuthority, getCluster, getToken, listSpecs, putToken } from '../store/cluster.js';
+import { changeSpec, getAuthority, getToken, listSpecs, putToken } from '../store/cluster.js';
 import { getNode, listAlive } from '../store/nodes.js';
 import type { Store } from '../store/store.js';
 import type { ClusterWrites, NamedNode } from '../store/writes.js';
@@ -15,7 +15,7 @@ import { checkRemoval } from './etcd/quorum.js';
 import { digestOf, readCertificate } from './pki/bundle.js';
 import type { Role } from './pki/records.js';
 import { deriveSecret, formatToken, newTokenRecord } from './pki/token.js';
-import type { Availability, Cluster, Spec } from './records.js';
+import type { Availability, Spec } from './records.js';
 import { beginRotation } from './rotation.js';
 
 /** What `node update` changes; what is left out stays. */
@@ -67,12 +67,6 @@ export class Admin {
   async rotateAuthority(): Promise<AuthorityAnswer> {
     await beginRotation(this.#store);
     return this.authority();
-  }
-
-  async cluster(): Promise<Cluster> {
-    const cluster = await getCluster(this.#store);
-    if (cluster === undefined) throw new NotFound('cluster', 'in etcd');
-    return cluster;
   }
 
   specs(): Promise<Map<string, Spec>> {

@@ -3,7 +3,6 @@
  * What a node is, its spec in etcd says: when that changes, the way changes under the running agent, and nothing else
  * notices. Certificates come and go the same way.
  */
-import { rm } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { PlaitError, StoreUnavailable } from '../model/errors.js';
@@ -15,8 +14,9 @@ import { followSpecs } from '../store/watch.js';
 import { type ClusterAccess, type ClusterWrites, DirectWrites } from '../store/writes.js';
 import { Admin } from './admin.js';
 import { type Credentials, storeTls } from './credentials.js';
-import { type Beginning, CLIENT_URL, dataDirectory } from './etcd/arguments.js';
+import { type Beginning, CLIENT_URL } from './etcd/arguments.js';
 import { removeMember } from './etcd/members.js';
+import { forgetEtcd } from './found.js';
 import { type ClusterLink, NotManager } from './link.js';
 import { ManagerClient } from './manager/client.js';
 import { type Issued, issuedSchema } from './manager/contract.js';
@@ -214,7 +214,7 @@ export class MemberLink implements ClusterLink {
         throw new StoreUnavailable('become a manager: etcd has no place for it yet');
       await this.#renewal?.renew();
       const firstStart = { kind: 'existing' as const, initialCluster: own.initialCluster };
-      await rm(dataDirectory(state), { recursive: true, force: true });
+      await forgetEtcd(state);
       await this.#remember({ role: 'manager', firstStart });
       this.#takeUp(beginningOf(firstStart));
     } else {
@@ -224,7 +224,7 @@ export class MemberLink implements ClusterLink {
       await this.#remember({ role: 'worker', firstStart: undefined });
       this.#reconnect();
       await duty?.close();
-      await rm(dataDirectory(state), { recursive: true, force: true });
+      await forgetEtcd(state);
       await this.#renewal?.renew();
     }
     log.info({ node: id, role: own.role }, 'it has');
@@ -279,19 +279,21 @@ export class MemberLink implements ClusterLink {
 
   /** A manager that cannot ask its own etcd asks another manager's. */
   #connection(): Connection {
-    const { managers, role } = this.#membership;
-    const others = managers
-      .filter(({ node }) => node !== this.#options.id)
-      .map(({ api }) => `https://${api}`);
+    const others = this.#otherManagers().map((api) => `https://${api}`);
     return {
-      endpoints: role === 'manager' ? [CLIENT_URL, ...others] : others,
+      endpoints: this.#membership.role === 'manager' ? [CLIENT_URL, ...others] : others,
       tls: storeTls(this.#credentials),
     };
   }
 
   #managersToAsk() {
+    return { managers: this.#otherManagers(), credentials: this.#credentials };
+  }
+
+  /** HOST:PORT */
+  #otherManagers(): string[] {
     const others = this.#membership.managers.filter(({ node }) => node !== this.#options.id);
-    return { managers: others.map(({ api }) => api), credentials: this.#credentials };
+    return others.map(({ api }) => api);
   }
 
   /** One after the other: each writes the whole file. */

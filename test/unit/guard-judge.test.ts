@@ -10,14 +10,8 @@ import {
   judgeTxn,
   judgeWatch,
 } from '../../src/cluster/guard/judge.js';
-import {
-  BadFrame,
-  Frames,
-  frame,
-  type RequestOp,
-  statusMessage,
-  type Txn,
-} from '../../src/cluster/guard/messages.js';
+import { BadFrame, Frames, frame, type RequestOp, type Txn } from '../../src/cluster/guard/messages.js';
+import { statusMessage } from '../../src/cluster/guard/status.js';
 
 const NODE = 'a'.repeat(25);
 const OTHER = 'b'.repeat(25);

@@ -16,8 +16,9 @@ import type { Logger } from 'pino';
 import type { Credentials } from '../credentials.js';
 import type { Peer } from '../manager/peers.js';
 import { type Call, WORKER_CALLS } from './calls.js';
-import { BadFrame, Frames, frame, statusMessage } from './messages.js';
+import { BadFrame, Frames, frame } from './messages.js';
 import { OwnLeases } from './own-leases.js';
+import { endCall, INVALID_ARGUMENT, PERMISSION_DENIED, UNAVAILABLE } from './status.js';
 
 export interface GuardOptions {
   /** Of the etcd behind it. */
@@ -29,10 +30,6 @@ export interface GuardOptions {
 }
 
 const MESSAGE_LIMIT = 2 * 1024 * 1024;
-/** gRPC's status codes. */
-const PERMISSION_DENIED = 7;
-const INVALID_ARGUMENT = 3;
-const UNAVAILABLE = 14;
 const LOGGED_MS = 1000;
 
 const { HTTP2_HEADER_STATUS, NGHTTP2_CANCEL } = constants;
@@ -78,7 +75,7 @@ export class Guard {
     try {
       upstream = this.#session(peer).request({ ':method': 'POST', ':path': path, ...passed });
     } catch (error) {
-      end(stream, UNAVAILABLE, `ask etcd: ${error instanceof Error ? error.message : error}`);
+      endCall(stream, UNAVAILABLE, `ask etcd: ${error instanceof Error ? error.message : error}`);
       return;
     }
     stream.once('close', () => upstream.close(NGHTTP2_CANCEL));
@@ -119,7 +116,7 @@ export class Guard {
       upstream.close(NGHTTP2_CANCEL);
       if (stream.destroyed) return;
       const reason = error instanceof BadFrame ? error.message : 'it cannot be read';
-      end(stream, INVALID_ARGUMENT, `read ${path}: ${reason}`);
+      endCall(stream, INVALID_ARGUMENT, `read ${path}: ${reason}`);
     }
   }
 
@@ -138,7 +135,7 @@ export class Guard {
   }
 
   #refuse(stream: ServerHttp2Stream, { node }: Peer, path: string, reason: string): void {
-    end(stream, PERMISSION_DENIED, `${path.slice(1)}: node ${node} is a worker: ${reason}`);
+    endCall(stream, PERMISSION_DENIED, `${path.slice(1)}: node ${node} is a worker: ${reason}`);
     if (performance.now() - this.#logged < LOGGED_MS) return;
     this.#logged = performance.now();
     this.#options.log.warn({ node, call: path, reason }, 'a worker asked etcd for what it may not have');
@@ -169,8 +166,8 @@ function answer(
   upstream.on('trailers', (headers) => {
     trailers = plain(headers, false);
   });
-  upstream.on('error', (error) => end(stream, UNAVAILABLE, `ask etcd: ${error.message}`));
-  upstream.on('close', () => end(stream, UNAVAILABLE, 'ask etcd: it has gone away'));
+  upstream.on('error', (error) => endCall(stream, UNAVAILABLE, `ask etcd: ${error.message}`));
+  upstream.on('close', () => endCall(stream, UNAVAILABLE, 'ask etcd: it has gone away'));
 }
 
 function plain(headers: IncomingHttpHeaders, withStatus: boolean): Record<string, string> {
@@ -179,19 +176,6 @@ function plain(headers: IncomingHttpHeaders, withStatus: boolean): Record<string
   ) as [string, string][];
   const status = withStatus ? { [HTTP2_HEADER_STATUS]: `${headers[HTTP2_HEADER_STATUS] ?? 200}` } : {};
   return { ...status, ...Object.fromEntries(entries) };
-}
-
-/** Ends a call with a status of gRPC, if it has not ended. */
-function end(stream: ServerHttp2Stream, status: number, message: string): void {
-  if (stream.destroyed || stream.writableEnded) return;
-  const trailers = { 'grpc-status': `${status}`, 'grpc-message': statusMessage(message) };
-  if (!stream.headersSent) {
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...trailers }, { endStream: true });
-    return;
-  }
-  stream.removeAllListeners('wantTrailers');
-  stream.once('wantTrailers', () => stream.sendTrailers(trailers));
-  stream.end();
 }
 
 function drained(stream: ClientHttp2Stream): Promise<void> {

@@ -121,12 +121,3 @@ export function frame(message: Uint8Array): Buffer {
   header.writeUInt32BE(message.length, 1);
   return Buffer.concat([header, message]);
 }
-
-/** Text as a header `grpc-message` has it: what is not printable ASCII, and "%", as percent and two hexadecimal digits. */
-export function statusMessage(text: string): string {
-  const encode = (byte: number): string =>
-    byte >= 0x20 && byte <= 0x7e && byte !== 0x25
-      ? String.fromCharCode(byte)
-      : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
-  return [...Buffer.from(text)].map(encode).join('');
-}

@@ -17,7 +17,7 @@ import type { Logger } from 'pino';
 import { describeFailure, parseRequest } from '../../http/failures.js';
 import { PlaitError } from '../../model/errors.js';
 import type { Credentials } from '../credentials.js';
-import { statusMessage } from '../guard/messages.js';
+import { endCall, PERMISSION_DENIED, UNAVAILABLE } from '../guard/status.js';
 import { joinSchema, renewedSchema, renewSchema, type WriteName, writeSchemas } from './contract.js';
 import { type Joins, remoteAddress } from './joins.js';
 import { type Members, NotMember, type Peer, peerOf } from './peers.js';
@@ -54,8 +54,6 @@ const STRANGER_MS = 120_000;
 const CONNECTIONS = 4096;
 /** A worker has one connection, with a stream for each network that it follows, and a few calls. */
 const STREAMS = 8192;
-const GRPC_PERMISSION_DENIED = 7;
-const GRPC_UNAVAILABLE = 14;
 
 type Handler = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 
@@ -226,18 +224,9 @@ function toGuard(
   }
 }
 
-/** As gRPC says it: HTTP's status is 200, and the trailers have the failure. */
 function refuse(stream: ServerHttp2Stream, error: unknown): void {
   const isPlain = error instanceof PlaitError;
   const message = isPlain ? [error.message, error.hint].filter(Boolean).join('; ') : 'the manager failed';
-  const status = isPlain && !error.isTransient ? GRPC_PERMISSION_DENIED : GRPC_UNAVAILABLE;
-  stream.respond(
-    {
-      ':status': 200,
-      'content-type': 'application/grpc',
-      'grpc-status': `${status}`,
-      'grpc-message': statusMessage(message),
-    },
-    { endStream: true },
-  );
+  const status = isPlain && !error.isTransient ? PERMISSION_DENIED : UNAVAILABLE;
+  endCall(stream, status, message);
 }
