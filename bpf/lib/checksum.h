@@ -31,6 +31,12 @@ static __always_inline __sum16 ipv4_checksum(const struct iphdr *ip)
 	return (__sum16)~sum;
 }
 
+/* What becomes of a checksum when one of its words changes (RFC 1624). */
+static __always_inline __sum16 checksum_after(__sum16 check, __be16 before, __be16 now)
+{
+	return fold((__u32)(__u16)~check + (__u16)~before + now);
+}
+
 /* `len` in bytes, a multiple of 4; the message's checksum field is 0. */
 static __always_inline __sum16 icmp_checksum(__be32 *message, __u32 len)
 {

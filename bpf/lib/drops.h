@@ -11,7 +11,7 @@
 #include "config.h"
 #include "maps.h"
 
-/* Verdicts besides TC_ACT_REDIRECT (what bpf_redirect*() return). */
+/* Verdicts besides TC_ACT_REDIRECT and XDP_REDIRECT (what bpf_redirect*() return). */
 #define GO_ON 0        /* nothing decided: the next step decides */
 #define PASS 0x100     /* not for us: whoever is next, in the end the kernel's stack */
 #define DONE 0x101     /* not needed any more, and no drop: copies are on their way, or nobody wants it */

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "checksum.h"
 #include "ethernet.h"
 #include "verdict.h"
 #include "vxlan.h"
@@ -43,6 +44,25 @@ static __always_inline int ecn_decapsulate(__be16 proto, __u8 outer, __u8 inner)
 	return inner;
 }
 
+/* The first 16 bits of an IP header with another ECN field. */
+static __always_inline __be16 with_ecn(__be16 proto, __be16 word, __u8 ecn)
+{
+	if (proto == bpf_htons(ETH_P_IP))
+		return (word & ~bpf_htons(ECN_MASK)) | bpf_htons(ecn);
+	return (word & ~bpf_htons(ECN_MASK << 4)) | bpf_htons(ecn << 4);
+}
+
+/* Writes `ecn` into an IP header in memory, whose bounds the caller has checked. */
+static __always_inline void ecn_write(void *l3, __be16 proto, __u8 ecn)
+{
+	__be16 *word = l3, before = *word;
+	struct iphdr *ip = l3;
+
+	*word = with_ecn(proto, before, ecn);
+	if (proto == bpf_htons(ETH_P_IP))
+		ip->check = checksum_after(ip->check, before, *word);
+}
+
 /* Writes `ecn` into the packet, which starts with Ethernet; keeps the header's and the skb's checksum right. */
 static __always_inline int ecn_set(struct __sk_buff *skb, __be16 proto, __u8 ecn)
 {
@@ -52,13 +72,12 @@ static __always_inline int ecn_set(struct __sk_buff *skb, __be16 proto, __u8 ecn
 
 	if (bpf_skb_load_bytes(skb, l3, &word, sizeof(word)))
 		return -DROP_TRUNCATED;
+	changed = with_ecn(proto, word, ecn);
 	if (proto == bpf_htons(ETH_P_IP)) {
 		/* The header's own checksum takes up the change, so a sum over the whole packet stays. */
-		changed = (word & ~bpf_htons(ECN_MASK)) | bpf_htons(ecn);
 		if (bpf_l3_csum_replace(skb, l3 + offsetof(struct iphdr, check), word, changed, sizeof(word)))
 			return -DROP_DECAP_FAILED;
 	} else {
-		changed = (word & ~bpf_htons(ECN_MASK << 4)) | bpf_htons(ecn << 4);
 		flags = BPF_F_RECOMPUTE_CSUM;
 	}
 	if (bpf_skb_store_bytes(skb, l3, &changed, sizeof(changed), flags))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* How the XDP program reads a frame, and how it ends. */
+/* How the XDP programs read a frame, and how they end. */
 #ifndef PLAIT_FILTER_H
 #define PLAIT_FILTER_H
 
@@ -15,6 +15,15 @@ struct view {
 	void *data;
 	void *end; /* of the first buffer */
 };
+
+static __always_inline struct view view_of(struct xdp_md *ctx)
+{
+	return (struct view){
+		.ctx = ctx,
+		.data = (void *)(long)ctx->data,
+		.end = (void *)(long)ctx->data_end,
+	};
+}
 
 /* `want` bytes, a constant, are there to be read? GO_ON. They are in another buffer? PASS. They do not exist?
  * `missing`. */
@@ -44,7 +53,7 @@ static __always_inline int finish_xdp(struct xdp_md *ctx, const struct frame *fr
 	__u32 size;
 
 	if (verdict >= 0)
-		return XDP_PASS;
+		return verdict == XDP_REDIRECT ? XDP_REDIRECT : XDP_PASS;
 	count_drop(frame, -verdict);
 	count_event(EVENT_FILTERED, frame->len);
 	event = new_sample(frame, -verdict, ctx->ingress_ifindex);

@@ -39,7 +39,8 @@ struct neighbor {
 };
 
 enum endpoint_flags {
-	ENDPOINT_INTERNAL = 1, /* the network has no way out: frames for the gateway are dropped */
+	ENDPOINT_INTERNAL = 1,  /* the network has no way out: frames for the gateway are dropped */
+	ENDPOINT_TAKES_XDP = 2, /* the container's end takes frames without an skb: a veth with NAPI */
 };
 
 /* A local container interface, by the ifindex of its host end: what it may send, and where its counters are. */
@@ -112,7 +113,7 @@ struct flood_member {
 
 _Static_assert(sizeof(struct flood_member) == sizeof(__u64), "a flood list's place is one load");
 
-/* The device that underlay_filter runs on: a frame for another MAC is somebody else's. */
+/* The device that the XDP program runs on: a frame for another MAC is somebody else's. */
 struct underlay_device {
 	__u8 mac[ETH_ALEN];
 	__u16 pad;
@@ -168,7 +169,7 @@ enum drop_reason {
 enum event {
 	EVENT_LOCAL_DELIVERED = 0, /* container to container on this node */
 	EVENT_REMOTE_SENT,         /* unicast to another node, on either path */
-	EVENT_REMOTE_RECEIVED,     /* decapsulated by from_underlay */
+	EVENT_REMOTE_RECEIVED,     /* decapsulated by from_underlay or underlay_deliver */
 	EVENT_GATEWAY,             /* handed to the host stack through plait0 */
 	EVENT_FROM_HOST,
 	EVENT_ARP_ANSWERED,
@@ -177,7 +178,8 @@ enum event {
 	EVENT_SLOW_SENT,      /* encapsulated by the kernel's vxlan device */
 	EVENT_SLOW_RECEIVED,  /* decapsulated by it */
 	EVENT_HOST_MULTICAST, /* the host's own multicast and broadcast, which goes nowhere */
-	EVENT_FILTERED,       /* of the drops, those by underlay_filter, before there was an skb */
+	EVENT_FILTERED,       /* of the drops, those by XDP on the underlay, before there was an skb */
+	EVENT_XDP_DELIVERED,  /* of EVENT_REMOTE_RECEIVED, those that went into the container by XDP */
 	EVENTS,
 };
 
@@ -187,6 +189,7 @@ enum hook {
 	HOOK_FROM_HOST,
 	HOOK_FROM_VXLAN,
 	HOOK_UNDERLAY_FILTER,
+	HOOK_UNDERLAY_DELIVER,
 };
 
 #define DROP_SAMPLE_LEN 96

@@ -66,8 +66,10 @@ export interface AgentOptions {
   readonly openCluster: (node: LinkedNode) => Promise<ClusterLink>;
   /** UDP port of VXLAN. */
   readonly port: number;
-  /** How underlay_filter runs. */
+  /** What XDP does on the underlay. */
   readonly xdp: XdpOption;
+  /** For tests and benchmarks: see `chooseXdp`. */
+  readonly deliverOnVeth: boolean;
   /** What new containers' devices are. */
   readonly link: LinkMode;
   /** Group of this host that may use the API, too. */
@@ -131,7 +133,7 @@ interface Found {
 }
 
 async function openHost(options: AgentOptions, releasers: Releasers): Promise<Found> {
-  const { log, port, xdp, name, version, root } = options;
+  const { log, port, xdp, deliverOnVeth, name, version, root } = options;
   const paths = pathsFor(root);
   const vtep = vtepAddress(options.address);
   await makePrivateDirectory(paths.state);
@@ -141,14 +143,21 @@ async function openHost(options: AgentOptions, releasers: Releasers): Promise<Fo
   const journal = await Journal.open(join(paths.state, 'journal'), log);
   const snapshot = await loadSnapshot(snapshotPath(paths), log);
   const links = await chooseLinks(options.link);
-  const datapath = await Datapath.open({ bpf: paths.bpf, state: paths.state, address: vtep, port, xdp });
+  const datapath = await Datapath.open({
+    bpf: paths.bpf,
+    state: paths.state,
+    address: vtep,
+    port,
+    xdp,
+    deliverOnVeth,
+  });
   releasers.push('datapath', () => datapath.close());
   log.info(
     {
       adopted: datapath.adopted,
       ...datapath.features.paths,
       ...datapath.underlay,
-      xdp: datapath.filter.state,
+      xdp: datapath.xdp.state,
       links,
     },
     'datapath is in place',

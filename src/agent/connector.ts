@@ -12,7 +12,7 @@ import type { Endpoint, Network } from '../model/records.js';
 import type { Attachment } from '../model/rows.js';
 import type { ClusterView } from '../model/view.js';
 import { announce } from '../net/announce.js';
-import { deleteVeth } from '../net/veth.js';
+import { deleteVeth, takeXdp } from '../net/veth.js';
 import type { JournalEntry } from './journal.js';
 import type { Locals } from './locals.js';
 import type { Reconciler } from './reconciler.js';
@@ -40,7 +40,7 @@ export class Connector {
    */
   async connect(entry: JournalEntry, endpoint: Endpoint, network: Network, ifindex: number): Promise<void> {
     const { datapath, reconciler } = this.#options;
-    const attachment = this.#attachment(ifindex);
+    const attachment = await this.#attachment(entry, ifindex);
     const row = endpointRow(network, endpoint, parseMac(endpoint.mac), attachment);
     datapath.tables.endpoints.apply([[ifindex, row]]);
     await this.#join(entry, endpoint, attachment);
@@ -49,7 +49,7 @@ export class Connector {
 
   /** The same for one that an earlier agent connected, whose rows and program are there. */
   async adopt(entry: JournalEntry, endpoint: Endpoint, ifindex: number): Promise<void> {
-    await this.#join(entry, endpoint, this.#attachment(ifindex));
+    await this.#join(entry, endpoint, await this.#attachment(entry, ifindex));
   }
 
   /** Removes the interface and all that `connect` did. Harmless where there is nothing. */
@@ -99,8 +99,21 @@ export class Connector {
     });
   }
 
-  #attachment(ifindex: number): Attachment {
-    return { ifindex, slot: this.#options.datapath.slots.of(ifindex) };
+  async #attachment(entry: JournalEntry, ifindex: number): Promise<Attachment> {
+    const takesXdp = await this.#takesXdp(entry);
+    return { ifindex, slot: this.#options.datapath.slots.of(ifindex), takesXdp };
+  }
+
+  /** What cannot be delivered by XDP is delivered without: no reason not to attach. */
+  async #takesXdp({ id, netns, ifname }: JournalEntry): Promise<boolean> {
+    const { datapath, log } = this.#options;
+    if (!datapath.xdp.delivers) return false;
+    try {
+      return await takeXdp(netns, ifname);
+    } catch (error) {
+      log.warn({ endpoint: id, err: error }, 'XDP cannot deliver to an endpoint, whose frames take the other way');
+      return false;
+    }
   }
 
   async #join(entry: JournalEntry, endpoint: Endpoint, attachment: Attachment): Promise<void> {

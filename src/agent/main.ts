@@ -15,6 +15,7 @@ export interface AgentProcessOptions {
   readonly node: NodeOptions;
   readonly socketGroup?: string | undefined;
   readonly xdp: XdpOption;
+  readonly deliverOnVeth: boolean;
   readonly link: LinkMode;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'json' | 'text';
@@ -32,6 +33,7 @@ export async function runAgent(options: AgentProcessOptions): Promise<void> {
     openCluster: (node) => openLink(cluster, { ...node, state, log }),
     socketGroup: options.socketGroup,
     xdp: options.xdp,
+    deliverOnVeth: options.deliverOnVeth,
     link: options.link,
     version: packageVersion(),
     log,

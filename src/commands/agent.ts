@@ -10,6 +10,7 @@ export interface AgentFlags {
   readonly port?: number;
   readonly socketGroup?: string;
   readonly xdp: XdpOption;
+  readonly xdpDeliverOnVeth?: boolean;
   readonly link: LinkMode;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'json' | 'text';
@@ -33,6 +34,7 @@ export function addAgent(program: Command): void {
     .addOption(portOption())
     .addOption(socketGroupOption())
     .addOption(xdpOption().default('auto'))
+    .addOption(deliverOnVethOption())
     .addOption(linkOption().default('veth'))
     .addOption(levelOption().default('info'))
     .addOption(
@@ -73,8 +75,13 @@ export function socketGroupOption(): Option {
 
 export function xdpOption(): Option {
   const description =
-    'drop bad VXLAN on the underlay device by XDP; auto: where the driver can and nothing else suffers';
+    'drop bad VXLAN on the underlay device by XDP; auto: where the driver can and nothing else suffers; deliver: deliver by it, too';
   return new Option('--xdp <mode>', description).choices(XDP_OPTIONS).env('PLAIT_XDP');
+}
+
+/** For tests and benchmarks: right only where every sender's checksum offload is off. */
+function deliverOnVethOption(): Option {
+  return new Option('--xdp-deliver-on-veth').env('PLAIT_XDP_DELIVER_ON_VETH').hideHelp();
 }
 
 export function linkOption(): Option {

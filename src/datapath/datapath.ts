@@ -24,7 +24,7 @@ import { applyChanges, lookupIn, type MapLookup, openTables, type Tables } from 
 import { optionsOf } from './options.js';
 import { Pins } from './pins.js';
 import type { Row } from './rows.js';
-import { FILTER, UnderlayFilter } from './underlay-filter.js';
+import { UnderlayXdp } from './underlay-xdp.js';
 import { type DesiredState, type Verified, verify } from './verify.js';
 import { Vteps } from './vteps.js';
 import type { XdpOption } from './xdp-choice.js';
@@ -45,8 +45,10 @@ export interface DatapathOptions {
   readonly objectPath?: string;
   /** How programs are attached; what the kernel can do decides when left out. */
   readonly attach?: AttachMode;
-  /** How underlay_filter runs on the underlay device; auto when left out. */
+  /** What XDP does on the underlay device; auto when left out. */
   readonly xdp?: XdpOption;
+  /** Delivers by XDP on a veth, too: see `chooseXdp`. */
+  readonly deliverOnVeth?: boolean;
   /** Whether to use the kernel's DECAP_L3 flags; whether it has them decides when left out. */
   readonly decapL3?: boolean;
 }
@@ -64,6 +66,7 @@ interface Parts {
   readonly sysctls: Sysctls;
   readonly port: number;
   readonly xdp: XdpOption;
+  readonly deliverOnVeth: boolean;
 }
 
 export class Datapath {
@@ -73,7 +76,7 @@ export class Datapath {
   readonly slots: EndpointSlots;
   readonly links: EndpointLinks;
   readonly gateway: Gateway;
-  readonly filter: UnderlayFilter;
+  readonly xdp: UnderlayXdp;
   /** The programs of the previous agent run on unchanged. */
   readonly adopted: boolean;
   readonly features: KernelFeatures;
@@ -96,11 +99,12 @@ export class Datapath {
     this.slots = new EndpointSlots(this.tables.endpoints, map('endpoint_counters'));
     this.links = new EndpointLinks(parts.pinnedLinks, loaded.programs.from_container);
     this.gateway = parts.gateway;
-    this.filter = new UnderlayFilter({
+    this.xdp = new UnderlayXdp({
       links: parts.pinnedLinks,
-      program: loaded.programs[FILTER],
+      programs: loaded.programs,
       device: map('underlay_device'),
       option: parts.xdp,
+      deliverOnVeth: parts.deliverOnVeth,
     });
     this.adopted = loaded.adopted;
     this.features = parts.features;
@@ -138,10 +142,11 @@ export class Datapath {
         sysctls,
         port,
         xdp: options.xdp ?? 'auto',
+        deliverOnVeth: options.deliverOnVeth ?? false,
       });
       datapath.links.dropStale();
       await datapath.#attachHost(underlay.ifindex);
-      await datapath.filter.follow(underlay);
+      await datapath.xdp.follow(underlay);
       await datapath.vteps.refresh();
       return datapath;
     } catch (error) {
@@ -169,7 +174,7 @@ export class Datapath {
     const found = await findUnderlay(before.address);
     const changed = found.ifindex !== before.ifindex || found.mtu !== before.mtu;
     if (changed) await this.#moveTo(found);
-    await this.filter.follow(found);
+    await this.xdp.follow(found);
     this.#underlay = found;
     await this.vteps.refresh();
     return changed;
@@ -202,7 +207,7 @@ export class Datapath {
     for (const [name, ifindex] of this.#hostLinks) {
       if (await mendLink(() => pinnedLinks.ensure(name, loaded.programs[name], ifindex))) mended += 1;
     }
-    return mended + Number(await this.filter.mend());
+    return mended + Number(await this.xdp.mend());
   }
 
   verify(desired: DesiredState): Promise<Verified> {
@@ -217,7 +222,7 @@ export class Datapath {
       pinnedLinks,
       port,
       programs,
-      hostLinks: new Map(this.filter.link ? [...this.#hostLinks, this.filter.link] : this.#hostLinks),
+      hostLinks: new Map(this.xdp.link ? [...this.#hostLinks, this.xdp.link] : this.#hostLinks),
     };
     return verify(subject, desired);
   }

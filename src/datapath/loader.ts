@@ -38,6 +38,7 @@ export const PROGRAMS = {
   from_host: 'tc',
   from_vxlan: 'tc',
   underlay_filter: 'xdp',
+  underlay_deliver: 'xdp',
 } as const;
 export type ProgramName = keyof typeof PROGRAMS;
 const PROGRAM_NAMES = Object.keys(PROGRAMS) as ProgramName[];
@@ -201,7 +202,7 @@ async function switchOver(programs: Loaded['programs'], pins: Pins, links: Pinne
   }
 }
 
-/** A driver may refuse; then it is done without, and UnderlayFilter tells why. */
+/** A driver may refuse; then it is done without, and UnderlayXdp tells why. */
 async function switchXdp(
   links: PinnedLinks,
   name: string,

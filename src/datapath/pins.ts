@@ -3,7 +3,7 @@
  *
  *   maps/<map>       every map of the object
  *   progs/<program>  the programs that are attached
- *   links/<name>     from_underlay, from_host, from_vxlan, underlay_filter where it runs, and one for each host end, by its name
+ *   links/<name>     from_underlay, from_host, from_vxlan, underlay_filter or underlay_deliver where it runs, and one for each host end, by its name
  *   maps/rodata      the options of the programs that run. Pinned last, removed first: when it is there, all the rest
  *                    is whole. (A pin's name cannot have the section's dot.)
  */

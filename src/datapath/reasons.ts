@@ -40,6 +40,7 @@ export const EVENT_DESCRIPTIONS: Readonly<Record<keyof typeof Event, string>> = 
   SLOW_RECEIVED: "decapsulated by the kernel's vxlan device",
   HOST_MULTICAST: "the host's own multicast and broadcast, which goes nowhere",
   FILTERED: 'of the drops, those by XDP, before there was an skb',
+  XDP_DELIVERED: 'of those received from another node, those that XDP delivered',
 };
 
 /** Lower case with dashes, as they are shown: `spoofed-mac`. */

@@ -81,6 +81,7 @@ export const endpointShape: RowShape<number, Endpoint> = {
     linkLocal: textOrNull(linkLocal),
     mtu,
     internal: (flags & EndpointFlags.INTERNAL) !== 0,
+    takesXdp: (flags & EndpointFlags.TAKES_XDP) !== 0,
     slot,
   }),
 };

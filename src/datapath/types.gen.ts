@@ -75,6 +75,7 @@ export const Event = {
   SLOW_RECEIVED: 9,
   HOST_MULTICAST: 10,
   FILTERED: 11,
+  XDP_DELIVERED: 12,
 } as const;
 
 export type Event = (typeof Event)[keyof typeof Event];
@@ -93,14 +94,16 @@ export const eventNames: readonly string[] = [
   'SLOW_RECEIVED',
   'HOST_MULTICAST',
   'FILTERED',
+  'XDP_DELIVERED',
 ];
 
 /** EVENTS */
-export const eventCount = 12;
+export const eventCount = 13;
 
 /** enum endpoint_flags, names without ENDPOINT_. */
 export const EndpointFlags = {
   INTERNAL: 1,
+  TAKES_XDP: 2,
 } as const;
 
 export type EndpointFlags = (typeof EndpointFlags)[keyof typeof EndpointFlags];
@@ -108,6 +111,7 @@ export type EndpointFlags = (typeof EndpointFlags)[keyof typeof EndpointFlags];
 /** Names in the order of declaration; the values have gaps. */
 export const endpointFlagsNames: readonly string[] = [
   'INTERNAL',
+  'TAKES_XDP',
 ];
 
 /** enum vtep_flags, names without VTEP_. */
@@ -131,6 +135,7 @@ export const Hook = {
   FROM_HOST: 2,
   FROM_VXLAN: 3,
   UNDERLAY_FILTER: 4,
+  UNDERLAY_DELIVER: 5,
 } as const;
 
 export type Hook = (typeof Hook)[keyof typeof Hook];
@@ -142,6 +147,7 @@ export const hookNames: readonly string[] = [
   'FROM_HOST',
   'FROM_VXLAN',
   'UNDERLAY_FILTER',
+  'UNDERLAY_DELIVER',
 ];
 
 /** struct counter, 16 bytes. */

@@ -35,7 +35,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     variable: 'PLAIT_XDP',
-    comment: 'XDP on the underlay device: auto, native, generic or off.',
+    comment: 'XDP on the underlay device: auto, native, generic, deliver or off.',
     example: 'auto',
   },
   {

@@ -288,9 +288,9 @@ export interface StatusAnswer {
   /** What new endpoints' devices are, and why. */
   links: { kind: 'veth' | 'netkit'; reason: string };
   underlay: { device: string; mtu: number; port: number };
-  /** underlay_filter on that device: what was asked for, how it runs (null: not at all), and why it does not. */
+  /** XDP on that device: what was asked for, how it runs (null: not at all), and why it does not. */
   xdp: {
-    option: 'auto' | 'native' | 'generic' | 'off';
+    option: 'auto' | 'native' | 'generic' | 'deliver' | 'off';
     mode: 'native' | 'generic' | null;
     reason: string | null;
   };

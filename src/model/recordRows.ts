@@ -13,6 +13,7 @@ import type { Endpoint, Network } from './records.js';
 import {
   type Attachment,
   ENDPOINT_INTERNAL,
+  ENDPOINT_TAKES_XDP,
   type EndpointRow,
   type NetworkRow,
   type SubnetKey,
@@ -32,7 +33,7 @@ export function endpointRow(
   return {
     vni: network.vni,
     slot: attachment.slot,
-    flags: flagsOf(network),
+    flags: flagsOf(network) | (attachment.takesXdp ? ENDPOINT_TAKES_XDP : 0),
     mtu: network.mtu,
     mac,
     ip4: Number(firstOf(addresses, 4)?.value ?? 0n),

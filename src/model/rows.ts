@@ -7,6 +7,7 @@ import type { Addr } from './addresses.js';
 
 /** enum endpoint_flags of bpf/lib/types.h. */
 export const ENDPOINT_INTERNAL = 1;
+export const ENDPOINT_TAKES_XDP = 2;
 
 export interface FdbKey {
   vni: number;
@@ -106,4 +107,6 @@ export interface Attachment {
   readonly ifindex: number;
   /** In endpoint_counters. */
   readonly slot: number;
+  /** The container's end takes frames without an skb; no when left out. */
+  readonly takesXdp?: boolean;
 }

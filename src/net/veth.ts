@@ -66,6 +66,20 @@ export async function createVeth(spec: VethSpec): Promise<number> {
   }
 }
 
+/** Only a veth takes them, and only while it has NAPI, which GRO gives it. */
+const TAKE_XDP =
+  'case $(ethtool -i "$1") in "driver: veth"*) ethtool -K "$1" gro on && echo yes;; *) echo no;; esac';
+
+/**
+ * Makes a container's interface take frames without an skb, for those that XDP redirects to its host end. False: it is
+ * a netkit, which has no place for them.
+ */
+export async function takeXdp(netns: string, ifname: string): Promise<boolean> {
+  const doing = `switch on GRO of interface ${ifname} in ${netns}`;
+  const answer = await run('sh', ['-c', TAKE_XDP, 'sh', ifname], { doing, netns });
+  return answer.trim().endsWith('yes');
+}
+
 /** Returns false when there is no such interface. */
 export async function deleteVeth(ifname: string): Promise<boolean> {
   try {

@@ -54,8 +54,10 @@ const shown = (device = 'u1'): Shown | undefined =>
 
 const linkId = (): number => json<{ id: number }>(sh(`bpftool -j link show pinned ${pin}`)).id;
 
-const programId = (): number =>
-  json<{ id: number }>(sh(`bpftool -j prog show pinned ${options.bpf}/progs/underlay_filter`)).id;
+const pinned = (name: string): number =>
+  json<{ id: number }>(sh(`bpftool -j prog show pinned ${options.bpf}/progs/${name}`)).id;
+
+const programId = (): number => pinned('underlay_filter');
 
 /** How counters of that name grew, by frames from the other end. */
 function grownBy(frame: Frame, count: number, from = 'u1p', to = 'u1'): Record<string, number> {
@@ -72,7 +74,7 @@ function grownBy(frame: Frame, count: number, from = 'u1p', to = 'u1'): Record<s
 }
 
 test('auto does not go to a veth, says why, and from_underlay drops what is bad', () => {
-  const { option, mode, reason } = dp.filter.state;
+  const { option, mode, reason } = dp.xdp.state;
   assert.equal([option, mode], ['auto', null]);
   assert.match(reason ?? '', /u1 is a veth: .*TSO/);
   assert.is(shown(), undefined);
@@ -82,7 +84,7 @@ test('auto does not go to a veth, says why, and from_underlay drops what is bad'
 test('native goes there, and each bad frame is counted once, by XDP', async () => {
   await reopen({ xdp: 'native' });
   assert.is(dp.adopted, true);
-  assert.equal(dp.filter.state, { option: 'native', mode: 'native', reason: null });
+  assert.equal(dp.xdp.state, { option: 'native', mode: 'native', reason: null });
   assert.equal([shown()?.mode, shown()?.prog.id], [1, programId()]);
   assert.equal(grownBy(strangeVxlan, 20), { 'unknown-vni': 20, filtered: 20 });
 });
@@ -100,16 +102,46 @@ test('the next agent finds it, and new programs take its place in the same link'
 
 test('another option is another mode, and off takes it off', async () => {
   await reopen({ xdp: 'generic' });
-  assert.equal([dp.filter.state.mode, shown()?.mode], ['generic', 2]);
+  assert.equal([dp.xdp.state.mode, shown()?.mode], ['generic', 2]);
   assert.equal(grownBy(strangeVxlan, 5), { 'unknown-vni': 5, filtered: 5 });
   await reopen({ xdp: 'native' });
-  assert.equal([dp.filter.state.mode, shown()?.mode], ['native', 1]);
+  assert.equal([dp.xdp.state.mode, shown()?.mode], ['native', 1]);
   await reopen({ xdp: 'off' });
-  assert.equal(dp.filter.state, { option: 'off', mode: null, reason: 'as it was asked for' });
+  assert.equal(dp.xdp.state, { option: 'off', mode: null, reason: 'as it was asked for' });
   assert.is(shown(), undefined);
   await reopen({ xdp: 'native' });
   await reopen({ xdp: 'auto' });
   assert.is(shown(), undefined);
+});
+
+test('deliver is refused on a veth, whose frames have no checksums; where they have, it takes the filter’s place', async () => {
+  await reopen({ xdp: 'native' });
+  await reopen({ xdp: 'deliver' });
+  assert.equal([dp.xdp.state.option, dp.xdp.state.mode], ['deliver', null]);
+  assert.match(dp.xdp.state.reason ?? '', /u1 is a veth: .*checksums/);
+  assert.is(shown(), undefined);
+  for (const before of ['off', 'native', 'generic'] as const) {
+    await reopen({ xdp: before });
+    await reopen({ xdp: 'deliver', deliverOnVeth: true });
+    assert.equal(dp.xdp.state, { option: 'deliver', mode: 'native', reason: null }, before);
+    assert.equal([shown()?.mode, shown()?.prog.id], [1, pinned('underlay_deliver')], before);
+  }
+  assert.equal(grownBy(strangeVxlan, 5), { 'unknown-vni': 5, filtered: 5 });
+  await dp.gateway.apply([]);
+  const { id } = shown()?.prog ?? {};
+  await reopen({ xdp: 'deliver', deliverOnVeth: true });
+  assert.is(shown()?.prog.id, id, 'the next agent finds it');
+  assert.equal((await dp.verify(nothing)).differences, []);
+  sh(`bpftool link detach pinned ${options.bpf}/links/underlay_deliver`);
+  assert.equal(
+    (await dp.verify(nothing)).differences.map(({ key }) => key),
+    ['underlay_deliver'],
+  );
+  assert.is(await dp.mend(), 1);
+  assert.is(shown()?.prog.id, pinned('underlay_deliver'));
+  await reopen({ xdp: 'native' });
+  assert.equal([shown()?.mode, shown()?.prog.id], [1, pinned('underlay_filter')]);
+  assert.equal(sh(`ls ${options.bpf}/links`).split('\n').filter((name) => name.startsWith('underlay')), ['underlay_filter']);
 });
 
 const nothing = {
@@ -136,8 +168,8 @@ test('what somebody detaches, or unpins, is seen by verify and mended', async ()
 test('mending while the device is followed attaches it once, and nobody takes it for somebody else’s', async () => {
   for (const harm of [`bpftool link detach pinned ${pin}`, `rm ${pin}`]) {
     sh(harm);
-    await Promise.all([dp.filter.mend(), dp.filter.follow(dp.underlay)]);
-    assert.equal(dp.filter.state, { option: 'native', mode: 'native', reason: null }, harm);
+    await Promise.all([dp.xdp.mend(), dp.xdp.follow(dp.underlay)]);
+    assert.equal(dp.xdp.state, { option: 'native', mode: 'native', reason: null }, harm);
     assert.equal([shown()?.mode, shown()?.prog.id], [1, programId()], harm);
     assert.equal((await dp.verify(nothing)).differences, [], harm);
   }
@@ -149,8 +181,8 @@ for (const mode of ['native', 'generic'] as const) {
     const program = stranger.program('underlay_filter');
     const theirs: BpfLink = attachXdp(program, { ifindex: interfaceIndex('u1'), mode });
     await reopen({ xdp: 'native' });
-    assert.is(dp.filter.state.mode, null);
-    assert.is(dp.filter.state.reason, `u1 has another XDP program (id ${program.id}), which stays`);
+    assert.is(dp.xdp.state.mode, null);
+    assert.is(dp.xdp.state.reason, `u1 has another XDP program (id ${program.id}), which stays`);
     assert.is(shown()?.prog.id, program.id);
     await dp.gateway.apply([]);
     assert.equal((await dp.verify(nothing)).differences, []);
@@ -158,7 +190,7 @@ for (const mode of ['native', 'generic'] as const) {
     assert.equal(grownBy(strangeVxlan, 5), { 'unknown-vni': 5 });
     theirs.close();
     assert.is(await dp.mend(), 1);
-    assert.equal([dp.filter.state.mode, shown()?.prog.id], ['native', programId()]);
+    assert.equal([dp.xdp.state.mode, shown()?.prog.id], ['native', programId()]);
   });
 }
 
@@ -182,7 +214,7 @@ test('a device whose driver has no native XDP is told, and generic works on it',
   sh('ip link add br0 type bridge; ip link set u1 master br0; ip link set br0 up');
   sh('ip address delete 192.0.2.1/24 dev u9; ip address add 192.0.2.1/24 dev br0');
   await dp.refreshUnderlay();
-  assert.equal(dp.filter.state, {
+  assert.equal(dp.xdp.state, {
     ...{ option: 'native', mode: null },
     reason: 'the kind of device (bridge) of br0 has no native XDP',
   });
@@ -190,7 +222,7 @@ test('a device whose driver has no native XDP is told, and generic works on it',
   assert.is(await dp.mend(), 0);
   assert.equal(grownBy(strangeVxlan, 5, 'u1p', 'br0'), { 'unknown-vni': 5 });
   await reopen({ xdp: 'auto' });
-  assert.is(dp.filter.state.mode, null);
+  assert.is(dp.xdp.state.mode, null);
   await reopen({ xdp: 'generic' });
   assert.is(shown('br0')?.mode, 2);
   assert.equal(grownBy(strangeVxlan, 5, 'u1p', 'br0'), { 'unknown-vni': 5, filtered: 5 });

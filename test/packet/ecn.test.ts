@@ -1,15 +1,17 @@
 /* RFC 6040 section 4.2, figure 4: every outer field on every inner one, both families inside and outside. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { EndpointFlags } from '../../src/datapath/types.gen.js';
 import { alice, carol, node, PORT, peer, VNI } from './support/actors.js';
 import { be16, checksum, patch } from './support/bytes.js';
 import { TestDatapath } from './support/datapath.js';
 import { arp, eth, ipv4, ipv6, Protocol, udp, vxlan } from './support/frames.js';
-import { assertDropped, assertForwarded } from './support/rows.js';
+import { assertDeliveryAgrees, assertDropped, assertForwarded } from './support/rows.js';
 import { decode } from './support/tshark.js';
 
 const test = suite('ecn');
 const datapath = await TestDatapath.load();
+datapath.setEndpoint(EndpointFlags.TAKES_XDP);
 test.after(() => datapath.close());
 
 const [NOT, ECT1, ECT0, CE] = [0, 1, 2, 3];
@@ -69,6 +71,8 @@ for (const { inner, leaves } of table) {
           [inner6(inner), inner6(left & 3), 'ipv6.tclass'],
         ] as const) {
           const packet = wrap(frame, 0x28 | outer);
+          const verdict = assertDeliveryAgrees(datapath, packet, field);
+          assert.is(verdict, left === DROP ? 'drop' : 'redirect', `${field}, by XDP`);
           if (left === DROP) {
             assertDropped(datapath.run('from_underlay', packet), 'ECN', packet, field);
             continue;

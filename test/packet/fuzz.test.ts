@@ -6,6 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { EndpointFlags } from '../../src/datapath/types.gen.js';
 import {
   alice,
   bob,
@@ -21,9 +22,9 @@ import {
   VNI,
 } from './support/actors.js';
 import { captures } from './support/captures.js';
-import { type Program, type Run, TestDatapath } from './support/datapath.js';
+import { type Program, type Run, TestDatapath, type Verdict } from './support/datapath.js';
 import { arp, echo, eth, extension, icmp6, ipv4, ipv6, Protocol, tcp, udp, vxlan } from './support/frames.js';
-import { assertHooksAgree } from './support/rows.js';
+import { assertDeliveryAgrees, assertHooksAgree } from './support/rows.js';
 
 const TIMES = Number(process.env.PLAIT_FUZZ ?? 4000);
 const SEED = Number(process.env.PLAIT_FUZZ_SEED ?? Date.now() % 2 ** 32);
@@ -249,6 +250,23 @@ test(`underlay_filter drops nothing of ${TIMES} that from_underlay would not dro
   }
   if (process.env.PLAIT_FUZZ) console.log('underlay_filter', { passed, filtered });
   assert.ok(passed > TIMES / 10 && filtered > TIMES / 10, `${passed} passed, ${filtered} were dropped`);
+});
+
+test(`underlay_deliver makes of each of ${TIMES} what from_underlay makes of it, or leaves it alone`, () => {
+  const random = generator(SEED);
+  const verdicts: Record<Verdict, number> = { next: 0, drop: 0, redirect: 0 };
+  datapath.setEndpoint(EndpointFlags.TAKES_XDP);
+  try {
+    for (let i = 0; i < TIMES; i++) {
+      const frame = spoil(fromUnderlay[random(fromUnderlay.length)] as Buffer, random);
+      if (!tryRun('from_underlay', frame, 0)) continue;
+      verdicts[assertDeliveryAgrees(datapath, frame, `seed ${SEED}: ${frame.toString('hex')}`)] += 1;
+    }
+  } finally {
+    datapath.setEndpoint(0);
+  }
+  if (process.env.PLAIT_FUZZ) console.log('underlay_deliver', verdicts);
+  for (const [verdict, count] of Object.entries(verdicts)) assert.ok(count > TIMES / 20, `${count} ${verdict}`);
 });
 
 /** Frames that the test run itself refuses (too short for their EtherType) tell nothing. */

@@ -97,6 +97,7 @@ export class Bench {
       from_host: count('from_host'),
       from_vxlan: count('from_vxlan'),
       underlay_filter: count('underlay_filter'),
+      underlay_deliver: count('underlay_deliver'),
     };
   }
 

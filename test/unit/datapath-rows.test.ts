@@ -73,6 +73,7 @@ test('an endpoint row shows addresses as text and none as null', () => {
     NO_NAMES,
   );
   assert.equal([row.mac, row.ip4, row.ip6, row.internal], ['02:00:00:00:00:01', '10.10.0.2', null, true]);
+  assert.is(row.takesXdp, false);
 });
 
 test.run();

@@ -1,4 +1,4 @@
-// Where underlay_filter runs and where not, and what a kernel's refusal means. The links are as iproute2 6.1 prints them.
+// Where XDP runs on the underlay and where not, and what a kernel's refusal means. The links are as iproute2 6.1 prints them.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -10,6 +10,7 @@ const pci = readXdpDevice({ ...ether, parentbus: 'pci' });
 const virtio = readXdpDevice({ ...ether, parentbus: 'virtio' });
 const veth = readXdpDevice({ ...ether, linkinfo: { info_kind: 'veth' } });
 const bond = readXdpDevice({ ...ether, linkinfo: { info_kind: 'bond' } });
+const tap = readXdpDevice({ ...ether, linkinfo: { info_kind: 'tun' } });
 const wireguard = readXdpDevice({ ...ether, link_type: 'none', linkinfo: { info_kind: 'wireguard' } });
 
 for (const [option, device, mode, reason] of [
@@ -22,6 +23,12 @@ for (const [option, device, mode, reason] of [
   ['native', virtio, 'native', null],
   ['native', wireguard, null, /u1 has no Ethernet headers/],
   ['generic', veth, 'generic', null],
+  ['deliver', pci, 'native', null],
+  ['deliver', bond, 'native', null],
+  ['deliver', virtio, 'native', null],
+  ['deliver', veth, null, /u1 is a veth: .*checksums/],
+  ['deliver', tap, null, /u1 is a tun: .*checksums/],
+  ['deliver', wireguard, null, /u1 has no Ethernet headers/],
   ['off', pci, null, /as it was asked for/],
 ] as const) {
   test(`--xdp ${option} on ${device.kind ?? device.bus}: ${mode ?? 'off'}`, () => {
@@ -31,6 +38,12 @@ for (const [option, device, mode, reason] of [
     else assert.match(choice.reason ?? '', reason);
   });
 }
+
+test('who has the senders’ checksum offload off may deliver on a veth, and on nothing else', () => {
+  assert.is(chooseXdp('deliver', veth, true).mode, 'native');
+  assert.is(chooseXdp('deliver', tap, true).mode, null);
+  assert.is(chooseXdp('auto', veth, true).mode, null);
+});
 
 test('programs on a device are read with their modes, one or several', () => {
   assert.equal(pci.programs, []);

@@ -36,7 +36,7 @@ function status(context: AgentContext): StatusAnswer {
     features: datapath.features,
     links: context.links,
     underlay: { device, mtu, port: self.port },
-    xdp: datapath.filter.state,
+    xdp: datapath.xdp.state,
     etcd: etcdStatus(context),
     nodes: { ready, down: view.nodes.size - ready },
     networks: { total: view.networks.size, live: desired.liveNetworks().size },
@@ -82,7 +82,7 @@ function warnings({
   for (const { name, mtu } of sink.liveNetworks(desired.liveNetworks())) {
     if (mtu > innerMtu) found.push(`network ${name} has MTU ${mtu}, but ${device} carries ${innerMtu}`);
   }
-  found.push(...xdpWarnings(datapath.filter.state), ...notices.values());
+  found.push(...xdpWarnings(datapath.xdp.state), ...notices.values());
   const { length } = found;
   return length <= mostWarnings
     ? found

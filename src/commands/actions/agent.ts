@@ -16,6 +16,7 @@ export async function runAgentCommand(flags: AgentFlags, command: Command): Prom
     },
     socketGroup: flags.socketGroup,
     xdp: flags.xdp,
+    deliverOnVeth: flags.xdpDeliverOnVeth ?? false,
     link: flags.link,
     logLevel: flags.logLevel,
     logFormat: flags.logFormat,

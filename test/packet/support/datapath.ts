@@ -41,7 +41,13 @@ import {
 import { alice, bob, carol, dave, erin, gateway, MTU, node, PORT, peer, SECRET_VNI, VNI } from './actors.js';
 import { ip, mac } from './bytes.js';
 
-export type Program = 'from_container' | 'from_underlay' | 'from_host' | 'from_vxlan' | 'underlay_filter';
+export type Program =
+  | 'from_container'
+  | 'from_underlay'
+  | 'from_host'
+  | 'from_vxlan'
+  | 'underlay_filter'
+  | 'underlay_deliver';
 export type Verdict = 'next' | 'drop' | 'redirect';
 
 export interface Run {
@@ -74,9 +80,10 @@ const TC_VERDICTS = new Map<number, Verdict>([
 const XDP_VERDICTS = new Map<number, Verdict>([
   [1, 'drop'],
   [2, 'next'],
+  [4, 'redirect'],
 ]);
 
-export const isXdp = (program: Program): boolean => program === 'underlay_filter';
+export const isXdp = (program: Program): boolean => program.startsWith('underlay_');
 
 const MAPPED = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]);
 /** IPv4 addresses as ::ffff:a.b.c.d. */

@@ -10,4 +10,5 @@ export const VERIFIER_LIMITS: Readonly<Record<Program, number>> = {
   from_host: 4000,
   from_vxlan: 2000,
   underlay_filter: 1500,
+  underlay_deliver: 4800,
 };

@@ -1,6 +1,6 @@
 /* Assertions that every packet test shares. */
 import * as assert from 'uvu/assert';
-import type { Program, Run, RunOptions, TestDatapath } from './datapath.js';
+import type { Program, Run, RunOptions, TestDatapath, Verdict } from './datapath.js';
 
 /** Shorter IP frames are refused by the test run itself (EINVAL, since Linux 6.18 at the latest). */
 export const SHORTEST_IPV4 = 34;
@@ -13,7 +13,7 @@ export function assertDropped(run: Run, reason: string, frame: Uint8Array, what:
   assert.ok(run.out.equals(frame), `${what}: the frame is untouched`);
 }
 
-/** Dropped by underlay_filter, which is an event, too. */
+/** Dropped by XDP, which is an event, too. */
 export function assertFiltered(run: Run, reason: string, frame: Uint8Array, what: string): void {
   assert.equal(run.events, ['FILTERED'], what);
   assertDropped({ ...run, events: [] }, reason, frame, what);
@@ -32,6 +32,25 @@ export function assertHooksAgree(datapath: TestDatapath, frame: Uint8Array, what
   assertFiltered(filter, reason, frame, `underlay_filter: ${what}`);
   assertDropped(datapath.run('from_underlay', frame), reason, frame, `from_underlay: ${what}`);
   return true;
+}
+
+/**
+ * What underlay_deliver makes of a frame is what from_underlay would have made of it, byte by byte, or nothing. Returns
+ * its verdict.
+ */
+export function assertDeliveryAgrees(datapath: TestDatapath, frame: Uint8Array, what: string): Verdict {
+  const early = datapath.run('underlay_deliver', frame);
+  if (early.verdict === 'next') assertPassed(early, frame, `underlay_deliver: ${what}`);
+  else if (early.verdict === 'drop') {
+    const [reason = 'none'] = early.drops;
+    assertFiltered(early, reason, frame, `underlay_deliver: ${what}`);
+    assertDropped(datapath.run('from_underlay', frame), reason, frame, `from_underlay: ${what}`);
+  } else {
+    assert.equal([early.drops, early.events], [[], ['REMOTE_RECEIVED', 'XDP_DELIVERED']], what);
+    const late = assertForwarded(datapath, 'from_underlay', frame, ['REMOTE_RECEIVED']);
+    assert.is(early.out.toString('hex'), late.toString('hex'), what);
+  }
+  return early.verdict;
 }
 
 /** Left to the kernel's stack, untouched and uncounted. */
