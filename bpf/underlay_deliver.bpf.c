@@ -30,7 +30,7 @@ static __always_inline void *inner_ip(const struct view *view, const struct fram
 	return ip;
 }
 
-/* The container behind that host end takes frames without an skb, and such long ones: beyond its MTU a veth drops them. */
+/* The container behind that host end takes frames without an skb, and such long ones (a veth drops what is longer). */
 static __always_inline bool takes_xdp(__u32 ifindex, __u32 inner_len)
 {
 	const struct endpoint *endpoint = find_endpoint(ifindex);

@@ -163,7 +163,7 @@ struct {
 	__array(values, struct flood_list);
 } flood MAP;
 
-/* 0 → the device that the underlay's XDP program runs on. All zero, as it comes, is no device's MAC: everything passes. */
+/* 0 → the device that XDP runs on. All zero, as it comes, is no device's MAC: everything passes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

@@ -111,7 +111,10 @@ export class Connector {
     try {
       return await takeXdp(netns, ifname);
     } catch (error) {
-      log.warn({ endpoint: id, err: error }, 'XDP cannot deliver to an endpoint, whose frames take the other way');
+      log.warn(
+        { endpoint: id, err: error },
+        'XDP cannot deliver to an endpoint, whose frames take the other way',
+      );
       return false;
     }
   }

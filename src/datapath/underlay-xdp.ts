@@ -11,7 +11,14 @@ import type { Underlay } from '../net/underlay.js';
 import { type XdpDevice, xdpDevice } from '../net/xdp.js';
 import { isGone, type PinnedLinks, type XdpMode } from './links.js';
 import { underlayDeviceCodec } from './types.gen.js';
-import { chooseXdp, isForeign, refusal, XDP_PROGRAMS, type XdpOption, type XdpProgramName } from './xdp-choice.js';
+import {
+  chooseXdp,
+  isForeign,
+  refusal,
+  XDP_PROGRAMS,
+  type XdpOption,
+  type XdpProgramName,
+} from './xdp-choice.js';
 
 export interface XdpState {
   readonly option: XdpOption;

@@ -141,7 +141,12 @@ test('deliver is refused on a veth, whose frames have no checksums; where they h
   assert.is(shown()?.prog.id, pinned('underlay_deliver'));
   await reopen({ xdp: 'native' });
   assert.equal([shown()?.mode, shown()?.prog.id], [1, pinned('underlay_filter')]);
-  assert.equal(sh(`ls ${options.bpf}/links`).split('\n').filter((name) => name.startsWith('underlay')), ['underlay_filter']);
+  assert.equal(
+    sh(`ls ${options.bpf}/links`)
+      .split('\n')
+      .filter((name) => name.startsWith('underlay')),
+    ['underlay_filter'],
+  );
 });
 
 const nothing = {

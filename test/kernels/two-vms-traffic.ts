@@ -6,7 +6,7 @@ import type { Counters, Guest, Pair } from './two-vms-pair.js';
 /** What counters() of the guest prints besides drops. */
 const NO_DROPS = new Set([
   ...['local-delivered', 'remote-sent', 'remote-received', 'gateway', 'from-host', 'arp-answered'],
-  ...['nd-answered', 'flooded', 'slow-sent', 'slow-received', 'host-multicast'],
+  ...['nd-answered', 'flooded', 'slow-sent', 'slow-received', 'host-multicast', 'xdp-delivered'],
   ...['container-sent', 'container-sent-bytes', 'container-got', 'container-got-bytes'],
   ...['inside-got', 'inside-got-bytes'],
 ]);

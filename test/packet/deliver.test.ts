@@ -35,7 +35,8 @@ const packet6 = (payload: Buffer): Buffer =>
   eth(alice.mac, carol.mac, 'ipv6', ipv6({ from: carol.ip6, to: alice.ip6, next: Protocol.udp }, payload));
 
 /** A datagram that makes an IP packet of `length` bytes, behind a header of so many. */
-const filling = (length: number, header: number): Buffer => udp(7, 7, Buffer.alloc(length - header - 8, 0x61));
+const filling = (length: number, header: number): Buffer =>
+  udp(7, 7, Buffer.alloc(length - header - 8, 0x61));
 
 const delivered = [
   ...captures
@@ -77,7 +78,10 @@ for (const { what, frame } of [
   ...notOurs,
   { what: 'ARP, which adjust_room and the veth know better', frame: over4(innerArp) },
   { what: 'an unknown EtherType', frame: over6(eth(alice.mac, carol.mac, 0x88b5, Buffer.alloc(46, 1))) },
-  { what: 'more than the MTU, which a veth would drop unseen', frame: over4(packet4({}, filling(MTU + 1, 20))) },
+  {
+    what: 'more than the MTU, which a veth would drop unseen',
+    frame: over4(packet4({}, filling(MTU + 1, 20))),
+  },
   { what: 'a frame of several buffers', frame: over4(big) },
   { what: 'unknown unicast, which is flooded', frame: over4(patch(inner4, 0, mac(nobody.mac))) },
   { what: 'a broadcast', frame: over4(patch(inner4, 0, mac(everyone.mac))) },

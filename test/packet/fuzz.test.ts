@@ -266,7 +266,8 @@ test(`underlay_deliver makes of each of ${TIMES} what from_underlay makes of it,
     datapath.setEndpoint(0);
   }
   if (process.env.PLAIT_FUZZ) console.log('underlay_deliver', verdicts);
-  for (const [verdict, count] of Object.entries(verdicts)) assert.ok(count > TIMES / 20, `${count} ${verdict}`);
+  for (const [verdict, count] of Object.entries(verdicts))
+    assert.ok(count > TIMES / 20, `${count} ${verdict}`);
 });
 
 /** Frames that the test run itself refuses (too short for their EtherType) tell nothing. */

@@ -15,7 +15,7 @@ import {
   u32,
 } from 'libbpf-ts-bindings';
 import { Generation } from '../../src/datapath/generation.js';
-import { floodMemberCodec } from '../../src/datapath/types.gen.js';
+import { EndpointFlags, floodMemberCodec } from '../../src/datapath/types.gen.js';
 import { PlaitError } from '../../src/model/errors.js';
 import { alice, carol, peer, VNI } from '../packet/support/actors.js';
 import { ip } from '../packet/support/bytes.js';
@@ -73,6 +73,7 @@ export class Bench {
     try {
       bench.#beside.setRodata({ tunnel_vni: VNI, tunnel_from: ip(peer.ip4).readUInt32BE() });
       await bench.#beside.load();
+      for (const loaded of [bench.#datapath, bench.#forgetting]) loaded.setEndpoint(EndpointFlags.TAKES_XDP);
       bench.#fill();
       return bench;
     } catch (error) {

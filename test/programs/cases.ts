@@ -173,6 +173,8 @@ const fromContainer: Row[] = [
   },
 ];
 
+const arpReply = over4(innerArp);
+
 const fromUnderlay: Row[] = [
   { what: 'UDP 64 B', frame: over4(inward), expected: RECEIVED },
   {
@@ -189,7 +191,7 @@ const fromUnderlay: Row[] = [
   },
   { what: 'UDP 64 B over IPv6', frame: over4(v6(carol, alice, datagram(64))), expected: RECEIVED },
   { what: 'UDP 64 B over an IPv6 underlay', frame: over6(inward), expected: RECEIVED },
-  { what: 'ARP reply', frame: over4(innerArp), expected: RECEIVED },
+  { what: 'ARP reply', frame: arpReply, expected: RECEIVED },
   {
     what: 'VXLAN without the I flag, dropped',
     frame: over4(inward, { flags: 0 }),
@@ -252,6 +254,14 @@ const underlayFilter: Row[] = fromUnderlay.map(({ expected: { verdict, drops }, 
   return { ...rest, what: verdict === 'redirect' ? `${what}, passed on` : what, expected: passed };
 });
 
+/** The same; and what is IP, for a container that is ready for it, goes there. */
+const underlayDeliver: Row[] = underlayFilter.map((row, index) => {
+  const { what = row.what, frame, expected } = fromUnderlay[index] ?? row;
+  const isDelivered = expected.verdict === 'redirect' && frame !== arpReply;
+  if (!isDelivered) return row;
+  return { ...row, what, expected: { ...expected, events: [...expected.events, 'XDP_DELIVERED'] } };
+});
+
 const of = (program: Program, rows: readonly Row[]): Case[] => rows.map((row) => ({ program, ...row }));
 
 export const CASES: readonly Case[] = [
@@ -260,6 +270,7 @@ export const CASES: readonly Case[] = [
   ...of('from_host', fromHost),
   ...of('from_vxlan', fromVxlan),
   ...of('underlay_filter', underlayFilter),
+  ...of('underlay_deliver', underlayDeliver),
 ];
 
 export const nameOf = ({ program, what }: Pick<Case, 'program' | 'what'>): string => `${program}: ${what}`;

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { patience } from '../../patience.js';
 import { type Summary, summarise } from '../statistics.js';
-import { BAD_PACKETS, type BadPacket } from './packets.js';
+import type { Packet } from './packets.js';
 import type { Place } from './places.js';
 import type { Stage } from './stage.js';
 
@@ -14,14 +14,14 @@ export interface MeasureOptions {
 }
 
 export interface Row {
-  readonly packet: BadPacket['name'];
+  readonly packet: string;
   readonly place: string;
   readonly kind: Place['kind'];
-  /** Packets dropped in a second of the receiving thread's processor time: what one core could do. */
+  /** Packets dropped, or delivered, in a second of processor time: what one core could do. */
   readonly perCoreSecond: Summary;
-  /** Packets dropped per second, by the clock. Where the generator is slower than the place, that is the generator's rate. */
+  /** The same per second by the clock. Where the generator is slower than the place, that is the generator's rate. */
   readonly perSecond: Summary;
-  /** How much of its processor the receiving thread used, 0 to 1. */
+  /** How much of its processor receiving used, 0 to 1. */
   readonly busy: Summary;
 }
 
@@ -31,14 +31,15 @@ interface Sample {
   readonly busy: number;
 }
 
-export async function measure(
+export async function measure<P extends Packet>(
   stage: Stage,
-  places: readonly Place[],
+  packets: readonly P[],
+  places: readonly Place<P>[],
   { repetitions, seconds, progress }: MeasureOptions,
 ): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const packet of BAD_PACKETS) {
-    const samples = new Map<Place, Sample[]>(places.map((place) => [place, []]));
+  for (const packet of packets) {
+    const samples = new Map<Place<P>, Sample[]>(places.map((place) => [place, []]));
     await stage.load(packet.frame);
     for (let repetition = 0; repetition < repetitions; repetition += 1) {
       progress?.(`${packet.name}: ${repetition + 1} of ${repetitions}`);
@@ -56,7 +57,12 @@ export async function measure(
 const ENOUGH = 10_000;
 const PATIENCE_MS = 10_000;
 
-async function measureOne(stage: Stage, place: Place, packet: BadPacket, seconds: number): Promise<Sample> {
+async function measureOne<P extends Packet>(
+  stage: Stage,
+  place: Place<P>,
+  packet: P,
+  seconds: number,
+): Promise<Sample> {
   const takeAway = await place.setUp(packet);
   try {
     await stage.pinReceiver();
@@ -78,19 +84,21 @@ async function measureOne(stage: Stage, place: Place, packet: BadPacket, seconds
   }
 }
 
-async function enough(place: Place, first: number): Promise<void> {
+type Counting = Pick<Place, 'name' | 'kind' | 'count'>;
+
+async function enough(place: Counting, first: number): Promise<void> {
   for (const end = Date.now() + patience(PATIENCE_MS); Date.now() < end; await sleep(20)) {
     if ((await place.count()) - first >= ENOUGH) return;
   }
   throw new Error(`measure ${place.name}: the packets do not get there`);
 }
 
-async function read(stage: Stage, place: Place): Promise<{ count: number; busy: number; clock: number }> {
+async function read(stage: Stage, place: Counting): Promise<{ count: number; busy: number; clock: number }> {
   const count = await place.count();
   return { count, busy: stage.receiverTime(), clock: performance.now() };
 }
 
-function rowOf(packet: BadPacket, { name, kind }: Place, samples: readonly Sample[]): Row {
+function rowOf(packet: Packet, { name, kind }: Omit<Counting, 'count'>, samples: readonly Sample[]): Row {
   const of = (field: keyof Sample): Summary => summarise(samples.map((sample) => sample[field]));
   return {
     packet: packet.name,

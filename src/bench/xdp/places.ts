@@ -1,9 +1,14 @@
-/* Where bad VXLAN can be dropped: each place is set up, counts what it dropped, and is taken away again. */
+/* Where bad VXLAN can be dropped, and good delivered: each place is set up, counts its packets, and is taken away again. */
 import { attachTc, attachXdp, type BpfObject, openObject, u32 } from 'libbpf-ts-bindings';
+import { Generation } from '../../datapath/generation.js';
 import { OBJECT_PATH } from '../../datapath/loader.js';
 import {
   addrCodec,
   counterCodec,
+  EndpointFlags,
+  endpointCodec,
+  fdbEntryCodec,
+  fdbKeyCodec,
   networkCodec,
   senderCodec,
   senderKeyCodec,
@@ -11,15 +16,15 @@ import {
 } from '../../datapath/types.gen.js';
 import { parseIp, parseMac, toAddr } from '../../model/addresses.js';
 import { GENERATE_OBJECT } from './generator.js';
-import { type BadPacket, LISTED, TARGET, VNI, v4 } from './packets.js';
+import { type BadPacket, CONTAINER, LISTED, type Packet, TARGET, VNI, v4 } from './packets.js';
 import type { Stage } from './stage.js';
 
-export interface Place {
+export interface Place<P extends Packet = Packet> {
   readonly name: string;
   readonly kind: 'nftables' | 'plait' | 'limit';
   /** Returns what takes it away. */
-  setUp(packet: BadPacket): Promise<() => Promise<void>>;
-  /** Packets that were dropped there. */
+  setUp(packet: P): Promise<() => Promise<void>>;
+  /** Packets that were dropped there, or delivered from there. */
   count(): Promise<number>;
 }
 
@@ -38,7 +43,7 @@ export class Places {
     const datapath = openObject(OBJECT_PATH);
     datapath.setRodata({ vtep_addr4: v4(TARGET.address) });
     await datapath.load();
-    fill(datapath);
+    fill(datapath, stage.hostEnd);
     const plain = openObject(GENERATE_OBJECT);
     await plain.load();
     return new Places(stage, datapath, plain);
@@ -49,20 +54,29 @@ export class Places {
     this.#plain.close();
   }
 
-  all(): Place[] {
+  drops(): Place<BadPacket>[] {
     const { device } = this.#stage;
     const ingress = `type filter hook ingress device ${device} priority -500;`;
     return [
       this.#nftables('nftables, prerouting (raw)', 'ip', 'type filter hook prerouting priority -300;'),
       this.#nftables('nftables, ingress of the device', 'netdev', ingress),
       this.#withoutGro(this.#nftables('nftables, the same without GRO', 'netdev', ingress)),
-      this.#plait('from_underlay (tcx)', 'from_underlay'),
-      this.#plait('underlay_filter (XDP)', 'underlay_filter'),
+      this.#drop('from_underlay (tcx)', 'from_underlay'),
+      this.#drop('underlay_filter (XDP)', 'underlay_filter'),
       this.#limit(),
     ];
   }
 
-  #nftables(name: string, family: 'ip' | 'netdev', hook: string): Place {
+  deliveries(): Place[] {
+    const late = this.#delivery('from_underlay (tcx)', 'from_underlay');
+    return [
+      late,
+      this.#withoutGro({ ...late, name: 'from_underlay, the same without GRO' }),
+      this.#delivery('underlay_deliver (XDP)', 'underlay_deliver'),
+    ];
+  }
+
+  #nftables(name: string, family: 'ip' | 'netdev', hook: string): Place<BadPacket> {
     const stage = this.#stage;
     const nft = (...words: string[]): Promise<string> => stage.inside(['nft', ...words]);
     return {
@@ -78,7 +92,7 @@ export class Places {
   }
 
   /** GRO looks at each packet before nftables does; an XDP program that passes everything is what it takes to do without. */
-  #withoutGro(place: Place): Place {
+  #withoutGro<P extends Packet>(place: Place<P>): Place<P> {
     const stage = this.#stage;
     return {
       ...place,
@@ -95,22 +109,29 @@ export class Places {
     };
   }
 
-  #plait(name: string, program: 'from_underlay' | 'underlay_filter'): Place {
-    return {
-      name,
-      kind: 'plait',
-      setUp: async () => {
-        const link = this.#attach(this.#datapath, program);
-        return async () => link.close();
-      },
-      count: async () => {
-        const rows = this.#datapath.map('drops').typedPerCpu(u32, counterCodec);
-        return [...rows].reduce(
-          (sum, [, perCpu]) => perCpu.reduce((n, cpu) => n + Number(cpu.packets), sum),
-          0,
-        );
-      },
+  #drop(name: string, program: 'from_underlay' | 'underlay_filter'): Place {
+    const count = async (): Promise<number> => {
+      const rows = this.#datapath.map('drops').typedPerCpu(u32, counterCodec);
+      return [...rows].reduce(
+        (sum, [, perCpu]) => perCpu.reduce((n, cpu) => n + Number(cpu.packets), sum),
+        0,
+      );
     };
+    return { name, kind: 'plait', setUp: () => this.#run(program), count };
+  }
+
+  /** Nobody listens in the container: the last thing that is done with a packet is to sum it. */
+  #delivery(name: string, program: 'from_underlay' | 'underlay_deliver'): Place {
+    const count = async (): Promise<number> => {
+      const printed = await this.#stage.inContainer(['nstat', '-asz', 'UdpNoPorts']);
+      return Number(/UdpNoPorts +(\d+)/.exec(printed)?.[1]);
+    };
+    return { name, kind: 'plait', setUp: () => this.#run(program), count };
+  }
+
+  async #run(program: string): Promise<() => Promise<void>> {
+    const link = this.#attach(this.#datapath, program);
+    return async () => link.close();
   }
 
   /** What the device, the memory of the frames and the generator leave to anybody. */
@@ -137,8 +158,8 @@ export class Places {
   }
 }
 
-/** One network, and those who may send into it. */
-function fill(datapath: BpfObject): void {
+/** One network, those who may send into it, and a container of it behind that host end. */
+function fill(datapath: BpfObject, ifindex: number): void {
   datapath
     .map('underlay_device')
     .typed(u32, underlayDeviceCodec)
@@ -150,4 +171,14 @@ function fill(datapath: BpfObject): void {
   LISTED.forEach((address, index) => {
     senders.set({ vni: VNI, addr: toAddr(parseIp(address)) }, { vtep: index + 1 });
   });
+  const mac = parseMac(CONTAINER.mac);
+  datapath.map('fdb').typed(fdbKeyCodec, fdbEntryCodec).set({ vni: VNI, mac }, { ifindex, slot: 0 });
+  datapath
+    .map('endpoints')
+    .typed(u32, endpointCodec)
+    .set(ifindex, {
+      ...{ vni: VNI, slot: 0, flags: EndpointFlags.TAKES_XDP, mtu: 1450, mac },
+      ...{ ip4: v4(CONTAINER.address).readUInt32BE(), ip6: none, linkLocal: none },
+    });
+  new Generation(datapath.map('generation')).raise(); // from now on rows are remembered
 }

@@ -1,26 +1,31 @@
-/* The comparison as a table: each place beside the best that nftables can do with the same packet. */
+/* The comparisons as tables: each place beside the best that nftables can do with the same packet, or beside the first. */
 import { formatLines } from '../../output/table.js';
 import type { Summary } from '../statistics.js';
 import type { Row } from './measure.js';
 
-const HEADER = ['', 'M drops/s of one core', 'ns each', '× best nftables', 'by the clock', 'core busy'];
+const AFTER = ['by the clock', 'core busy'];
+const HEADERS = {
+  drops: ['', 'M drops/s of one core', 'ns each', '× best nftables', ...AFTER],
+  deliveries: ['', 'M delivered/s of one core', 'ns each', '× the first', ...AFTER],
+} as const;
 
-export function table(rows: readonly Row[]): string {
+export function table(rows: readonly Row[], what: keyof typeof HEADERS): string {
   const packets = [...new Set(rows.map(({ packet }) => packet))];
   return packets
     .map((packet) =>
       block(
         packet,
         rows.filter((row) => row.packet === packet),
+        what,
       ),
     )
     .join('\n');
 }
 
-function block(packet: string, rows: readonly Row[]): string {
-  const best = bestNftables(rows);
+function block(packet: string, rows: readonly Row[], what: keyof typeof HEADERS): string {
+  const best = what === 'drops' ? bestNftables(rows) : (rows[0]?.perCoreSecond.median ?? Number.NaN);
   const lines = [
-    [packet, ...HEADER.slice(1)],
+    [packet, ...HEADERS[what].slice(1)],
     ...rows.map(({ place, perCoreSecond, perSecond, busy }) => [
       place,
       `${millions(perCoreSecond.median)} (${millions(perCoreSecond.min)}–${millions(perCoreSecond.max)})`,

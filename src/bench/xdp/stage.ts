@@ -1,5 +1,5 @@
 /*
- * Two namespaces and a veth between them. One processor makes the packets, another one receives them: the device's NAPI
+ * Two namespaces and a veth between them, and a container behind the one that receives. One processor makes the packets, another one receives them: the device's NAPI
  * runs in a thread of its own, so that its processor time is that of receiving and dropping, and of nothing else.
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -9,14 +9,17 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { interfaceIndex } from 'libbpf-ts-bindings';
 import { run } from '../../net/run.js';
-import { TARGET } from './packets.js';
+import { CONTAINER, TARGET } from './packets.js';
 
 const GENERATOR = fileURLToPath(new URL('generator.js', import.meta.url));
+/** In the namespace that receives. */
+const HOST_END = 'inside';
 const CPU = { generate: 0, receive: 1 } as const;
 
 export class Stage {
   readonly #near = `bx-near-${process.pid}`;
   readonly #far = `bx-far-${process.pid}`;
+  readonly #container = `bx-in-${process.pid}`;
   /** A device's thread is known by its name alone. */
   readonly #device = `bx${process.pid}`;
   #generator: ChildProcess | undefined;
@@ -25,7 +28,7 @@ export class Stage {
     if (availableParallelism() < 2) {
       throw new Error('build the stage: one processor is to send and another to receive, there is only one');
     }
-    const [near, far, device] = [this.#near, this.#far, this.#device];
+    const [near, far, device, inside] = [this.#near, this.#far, this.#device, this.#container];
     const lines = [
       `netns add ${near}`,
       `netns add ${far}`,
@@ -33,16 +36,22 @@ export class Stage {
       `-n ${near} link set ${device} address ${TARGET.mac} up`,
       `-n ${near} address add ${TARGET.address}/24 dev ${device}`,
       `-n ${far} link set out up`,
+      `netns add ${inside}`,
+      `link add ${HOST_END} netns ${near} type veth peer name eth0 netns ${inside}`,
+      `-n ${near} link set ${HOST_END} up`,
+      `-n ${inside} link set eth0 address ${CONTAINER.mac} up`,
+      `-n ${inside} address add ${CONTAINER.address}/24 dev eth0`,
     ];
     for (const line of lines) await run('ip', line.split(' '), { doing: 'build the stage' });
     await this.setGro('on');
+    await this.inContainer(['ethtool', '-K', 'eth0', 'gro', 'on']); // as the agent does
     const threaded = `echo 1 >/sys/class/net/${device}/threaded`;
     await run('ip', ['netns', 'exec', near, 'sh', '-c', threaded], { doing: 'give the device a thread' });
   }
 
   async remove(): Promise<void> {
     this.#generator?.kill('SIGKILL');
-    for (const name of [this.#near, this.#far]) {
+    for (const name of [this.#near, this.#far, this.#container]) {
       await run('ip', ['netns', 'delete', name], { doing: 'remove the stage' }).catch(() => undefined);
     }
   }
@@ -58,6 +67,15 @@ export class Stage {
 
   get ifindex(): number {
     return interfaceIndex(this.#device, this.netns);
+  }
+
+  /** Of the container's host end. */
+  get hostEnd(): number {
+    return interfaceIndex(HOST_END, this.netns);
+  }
+
+  inContainer(argv: readonly string[]): Promise<string> {
+    return run('nsenter', [`--net=/run/netns/${this.#container}`, ...argv], { doing: `run ${argv[0]}` });
   }
 
   /** Runs a program where packets are received; returns what it prints. */
@@ -89,23 +107,35 @@ export class Stage {
     await pin(this.#thread(), CPU.receive);
   }
 
-  /** Nanoseconds that the receiving thread has run. */
+  /**
+   * Nanoseconds that receiving has taken: by the device's thread, and by the processor's own for softirqs, which takes
+   * over the container's NAPI when that does not get to an end.
+   */
   receiverTime(): number {
-    return Number(readFileSync(`/proc/${this.#thread()}/schedstat`, 'utf8').split(' ')[0]);
+    const threads = [this.#thread(), threadNamed((comm) => comm === `ksoftirqd/${CPU.receive}`)];
+    return threads.reduce(
+      (sum, pid) => sum + Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]),
+      0,
+    );
   }
 
   #thread(): number {
-    const isOurs = (pid: string): boolean => {
-      try {
-        return readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith(`napi/${this.#device}-`);
-      } catch {
-        return false; // it ended
-      }
-    };
-    const found = readdirSync('/proc').find((name) => /^\d+$/.test(name) && isOurs(name));
-    if (found === undefined) throw new Error(`find the thread of ${this.#device}: the kernel has made none`);
-    return Number(found);
+    return threadNamed((comm) => comm.startsWith(`napi/${this.#device}-`));
   }
+}
+
+/** Its pid. */
+function threadNamed(isWanted: (comm: string) => boolean): number {
+  const hasName = (pid: string): boolean => {
+    try {
+      return isWanted(readFileSync(`/proc/${pid}/comm`, 'utf8').trim());
+    } catch {
+      return false; // it ended
+    }
+  };
+  const found = readdirSync('/proc').find((name) => /^\d+$/.test(name) && hasName(name));
+  if (found === undefined) throw new Error('find the thread that receives: the kernel has none');
+  return Number(found);
 }
 
 async function pin(pid: number, cpu: number): Promise<void> {
