@@ -10,8 +10,7 @@ import { changeSpec, getAuthority, getToken, listSpecs, putToken } from '../stor
 import { getNode, listAlive } from '../store/nodes.js';
 import type { Store } from '../store/store.js';
 import type { ClusterWrites, NamedNode } from '../store/writes.js';
-import { addMember, listMembers, removeMember } from './etcd/members.js';
-import { checkRemoval } from './etcd/quorum.js';
+import type { Ensemble } from './etcd/ensemble.js';
 import { digestOf, readCertificate } from './pki/bundle.js';
 import type { Role } from './pki/records.js';
 import { deriveSecret, formatToken, newTokenRecord } from './pki/token.js';
@@ -32,10 +31,12 @@ const POLL_MS = 300;
 export class Admin {
   readonly #store: Store;
   readonly #writes: ClusterWrites;
+  readonly #ensemble: Ensemble;
 
-  constructor(store: Store, writes: ClusterWrites) {
+  constructor(store: Store, writes: ClusterWrites, ensemble: Ensemble) {
     this.#store = store;
     this.#writes = writes;
+    this.#ensemble = ensemble;
   }
 
   async joinToken(role: Role): Promise<string> {
@@ -103,21 +104,15 @@ export class Admin {
         hint: 'run `plait leave` there, or use --force',
       });
     }
-    if (spec?.role === 'manager') await removeMember(store, node.id, spec.address);
+    if (spec?.role === 'manager') await this.#ensemble.dismiss(node.id, spec.address);
     await this.#writes.removeNode(record ?? node);
   }
 
   /** Throws LastManager, QuorumAtRisk. */
   async checkRemoval({ id }: NamedNode, doing: string): Promise<void> {
-    const [members, alive, specs] = await Promise.all([
-      listMembers(this.#store),
-      listAlive(this.#store),
-      listSpecs(this.#store),
-    ]);
-    const voters = members
-      .filter(({ isLearner }) => !isLearner)
-      .map(({ node }) => ({ node, name: specs.get(node)?.name ?? node, isUp: alive.has(node) }));
-    checkRemoval(doing, voters, id);
+    const [alive, specs] = await Promise.all([listAlive(this.#store), listSpecs(this.#store)]);
+    const nodes = [...specs].map(([node, { name, role }]) => ({ node, name, role, isUp: alive.has(node) }));
+    await this.#ensemble.checkRemoval(doing, nodes, id);
   }
 
   /**
@@ -133,12 +128,15 @@ export class Admin {
 
   async #promote(node: NamedNode, spec: Spec): Promise<void> {
     if (spec.role !== 'manager') {
-      const initialCluster = await addMember(this.#store, node.id, spec.address);
-      await changeSpec(this.#store, node.id, (before) => ({ ...before, role: 'manager', initialCluster }));
+      const initialCluster = await this.#ensemble.admit(node.id, spec.address);
+      await changeSpec(this.#store, node.id, (before) => ({
+        ...before,
+        role: 'manager',
+        ...(initialCluster && { initialCluster }),
+      }));
     }
     for (const end = Date.now() + VOTE_MS; Date.now() < end; await sleep(POLL_MS)) {
-      const members = await listMembers(this.#store).catch(() => []);
-      if (members.some((member) => member.node === node.id && !member.isLearner)) return;
+      if (await this.#ensemble.counts(node.id).catch(() => false)) return;
     }
     throw new PlaitError(
       'NOT_PROMOTED',
@@ -156,6 +154,6 @@ export class Admin {
       ...before,
       role: 'worker',
     }));
-    await removeMember(this.#store, node.id, spec.address);
+    await this.#ensemble.dismiss(node.id, spec.address);
   }
 }

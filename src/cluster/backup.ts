@@ -19,6 +19,7 @@ import { getAuthority, getCluster } from '../store/cluster.js';
 import { Store } from '../store/store.js';
 import { credentialPaths, readCredentials, storeTls } from './credentials.js';
 import { CLIENT_URL, dataDirectory, peerUrl } from './etcd/arguments.js';
+import { readExternalEtcd } from './etcd/external.js';
 import { becomeMember, forgetEtcd, refuseMember } from './found.js';
 import { managerAt, readMembership } from './membership-file.js';
 import { issue } from './pki/authority.js';
@@ -63,6 +64,11 @@ export async function backUp({ state }: Paths, file: string): Promise<BackupSumm
   if (membership?.role !== 'manager' || credentials === undefined) {
     throw new PlaitError('NOT_MANAGER', 'back up cluster: this host is no manager', {
       hint: 'run it on one of those that `plait node ls` names',
+    });
+  }
+  if ((await readExternalEtcd(state)) !== undefined) {
+    throw new PlaitError('EXTERNAL_ETCD', 'back up cluster: its etcd is not run by managers', {
+      hint: 'back that up where it runs: `etcdctl snapshot save`; what is of this cluster lies below /plait/',
     });
   }
   const store = new Store({ endpoints: [CLIENT_URL], tls: storeTls(credentials) });

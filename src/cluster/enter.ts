@@ -2,6 +2,7 @@
 import type { Paths } from '../model/paths.js';
 import { makePrivateDirectory } from '../state/files.js';
 import { loadIdentity } from '../state/identity.js';
+import { keepExternalEtcd } from './etcd/external.js';
 import { becomeMember, forgetEtcd, refuseMember } from './found.js';
 import { joinCluster } from './join-client.js';
 import type { Role } from './pki/records.js';
@@ -28,6 +29,7 @@ export async function enterCluster(
   const { id: node } = await loadIdentity(state, entering.name);
   const joined = await joinCluster({ ...entering, token, node });
   await forgetEtcd(state);
+  if (joined.externalEtcd) await keepExternalEtcd(state, joined.externalEtcd);
   await becomeMember(state, joined.credentials, joined.membership);
   return { node, role: joined.membership.role };
 }

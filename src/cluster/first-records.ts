@@ -12,7 +12,7 @@ import { readJson, writeFileAtomically } from '../state/files.js';
 import { createCluster, type FirstRecords, getCluster } from '../store/cluster.js';
 import type { Store } from '../store/store.js';
 import { caRecordSchema, ID_PATTERN, tokenRecordSchema } from './pki/records.js';
-import { clusterSchema, specSchema } from './records.js';
+import { clusterSchema, externalEtcdSchema, specSchema } from './records.js';
 
 const FILE = 'first-records.json';
 
@@ -22,6 +22,7 @@ const schema = z.object({
   tokens: z.object({ worker: tokenRecordSchema, manager: tokenRecordSchema }),
   node: z.string().regex(ID_PATTERN),
   spec: specSchema,
+  externalEtcd: externalEtcdSchema.optional(),
 });
 
 export async function keepFirstRecords(state: string, first: FirstRecords): Promise<void> {

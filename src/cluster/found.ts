@@ -11,6 +11,7 @@ import { makePrivateDirectory } from '../state/files.js';
 import { loadIdentity } from '../state/identity.js';
 import { type Credentials, writeCredentials } from './credentials.js';
 import { dataDirectory, peerUrl } from './etcd/arguments.js';
+import { checkExternalEtcd, forgetExternalEtcd, keepExternalEtcd } from './etcd/external.js';
 import { keepFirstRecords } from './first-records.js';
 import {
   type MembershipFile,
@@ -23,6 +24,7 @@ import { createAuthority, issue } from './pki/authority.js';
 import { createKeyAndRequest } from './pki/request.js';
 import { newTokenRecord } from './pki/token.js';
 import { checkManagerPorts } from './ports.js';
+import type { ExternalEtcd } from './records.js';
 
 export interface Founding {
   readonly name: string;
@@ -33,6 +35,8 @@ export interface Founding {
   readonly certExpirySeconds: number;
   readonly defaultAddressPools: readonly string[];
   readonly defaultAddressPoolMaskLength: number;
+  /** One that somebody else runs; its managers run their own when left out. */
+  readonly externalEtcd?: ExternalEtcd | undefined;
 }
 
 export class AlreadyMember extends PlaitError {
@@ -49,7 +53,9 @@ export async function foundCluster(paths: Paths, founding: Founding): Promise<st
   await refuseMember('make cluster', state);
   const { defaultAddressPools: pools, defaultAddressPoolMaskLength: prefix } = founding;
   validatePools({ pools, prefix });
-  await checkManagerPorts(founding.listenAddress);
+  const { externalEtcd } = founding;
+  await checkManagerPorts(founding.listenAddress, externalEtcd === undefined);
+  if (externalEtcd) await checkExternalEtcd(externalEtcd);
   await makePrivateDirectory(state);
   const { id: node } = await loadIdentity(state, founding.name);
   const cluster = randomId();
@@ -87,8 +93,10 @@ export async function foundCluster(paths: Paths, founding: Founding): Promise<st
       address: advertiseAddress,
       joinedAt: now,
     },
+    externalEtcd,
   });
   await forgetEtcd(state);
+  if (externalEtcd) await keepExternalEtcd(state, externalEtcd);
   await becomeMember(
     state,
     { ca: authority.certificate, certificate, key },
@@ -101,8 +109,9 @@ export async function refuseMember(doing: string, state: string): Promise<void> 
   if ((await readMembership(state)) !== undefined) throw new AlreadyMember(doing, membershipPath(state));
 }
 
-/** What is left of an etcd of an earlier life goes: it is no member of this cluster. */
+/** What is left of an etcd of an earlier life goes: it is no member of this cluster, or no longer. */
 export async function forgetEtcd(state: string): Promise<void> {
+  await forgetExternalEtcd(state);
   await rm(dataDirectory(state), { recursive: true, force: true });
 }
 
@@ -117,7 +126,8 @@ export async function becomeMember(
 }
 
 function membershipOf(founding: Founding, cluster: string, node: string): MembershipFile {
-  const { name, advertiseAddress, listenAddress, dataPathAddress, dataPathPort } = founding;
+  const { name, advertiseAddress, listenAddress, dataPathAddress, dataPathPort, externalEtcd } = founding;
+  const initialCluster = `${node}=${peerUrl(advertiseAddress)}`;
   return {
     version: 1,
     cluster,
@@ -128,6 +138,6 @@ function membershipOf(founding: Founding, cluster: string, node: string): Member
     dataPathAddress,
     dataPathPort,
     managers: [managerAt(node, advertiseAddress)],
-    firstStart: { kind: 'new', initialCluster: `${node}=${peerUrl(advertiseAddress)}` },
+    ...(externalEtcd ? {} : { firstStart: { kind: 'new', initialCluster } }),
   };
 }

@@ -12,6 +12,7 @@ import { JOIN_PORT, type MembershipFile, managerAt } from './membership-file.js'
 import { digestOf, findByDigest, splitBundle } from './pki/bundle.js';
 import { createKeyAndRequest } from './pki/request.js';
 import type { Token } from './pki/token.js';
+import type { ExternalEtcd } from './records.js';
 
 export interface JoinInput {
   readonly token: Token;
@@ -28,6 +29,7 @@ export interface JoinInput {
 export interface JoinResult {
   readonly credentials: Credentials;
   readonly membership: MembershipFile;
+  readonly externalEtcd: ExternalEtcd | undefined;
 }
 
 /** Certificates are valid from an hour before they are made; more than this is a clock that is wrong. */
@@ -50,9 +52,10 @@ export async function joinCluster(input: JoinInput): Promise<JoinResult> {
       { method: 'POST', path: '/v1/join', body, timeoutMs: JOIN_MS },
       joinedSchema,
     );
-    const { role, cluster, dataPathPort, initialCluster } = joined;
+    const { role, cluster, dataPathPort, initialCluster, externalEtcd } = joined;
     const self = role === 'manager' ? [managerAt(node, advertiseAddress)] : [];
     return {
+      externalEtcd,
       credentials: { ca: joined.ca, certificate: joined.certificate, key },
       membership: {
         ...{

@@ -1,18 +1,18 @@
 /*
- * What a manager's agent does besides: runs etcd, answers on TCP 2377, gives new managers their vote. It begins and ends as
+ * What a manager's agent does besides: runs etcd, unless somebody else does, answers on TCP 2377, gives new managers their vote. It begins and ends as
  * the node becomes a manager and stops being one.
  */
 import type { Logger } from 'pino';
 import { PlaitError } from '../model/errors.js';
 import { pauseUnless } from '../pause.js';
 import { aliveKey } from '../store/keys.js';
-import type { Store } from '../store/store.js';
+import type { Connection, Store } from '../store/store.js';
 import { DirectWrites } from '../store/writes.js';
 import { beginAlone } from './alone.js';
 import { type Credentials, credentialPaths } from './credentials.js';
-import { type Beginning, CLIENT_URL } from './etcd/arguments.js';
+import type { Beginning } from './etcd/arguments.js';
 import { EtcdChild } from './etcd/child.js';
-import { addMember, promoteLearners, removeMember } from './etcd/members.js';
+import type { Ensemble } from './etcd/ensemble.js';
 import { bringFirstRecords, readFirstRecords } from './first-records.js';
 import { Guard } from './guard/guard.js';
 import { askedWrites } from './manager/asked-writes.js';
@@ -30,7 +30,11 @@ export interface ManagerDutyOptions {
   /** Id of this node. */
   readonly id: string;
   readonly membership: MembershipFile;
-  readonly beginning: Beginning;
+  /** Of its own etcd; undefined where somebody else runs it. */
+  readonly beginning: Beginning | undefined;
+  /** How etcd is reached, by this manager and by workers through it. */
+  readonly etcd: Connection;
+  readonly ensemble: Ensemble;
   readonly credentials: Credentials;
   readonly store: Store;
   readonly specOf: Members['specOf'];
@@ -50,7 +54,8 @@ const RESTART_SPREAD_MS = 3000;
 
 export class ManagerDuty {
   readonly #options: ManagerDutyOptions;
-  readonly #etcd: EtcdChild;
+  /** None where somebody else runs it. */
+  readonly #etcd: EtcdChild | undefined;
   readonly #guard: Guard;
   readonly #joins: Joins;
   readonly #owners: EndpointOwners;
@@ -60,23 +65,21 @@ export class ManagerDuty {
   #server: ManagerServer | undefined;
 
   constructor(options: ManagerDutyOptions) {
-    const { state, id, membership, store, credentials, notices, log } = options;
+    const { state, id, membership, store, credentials, etcd, ensemble, notices, log } = options;
     this.#options = options;
     this.#credentials = credentials;
     const { cluster, listenAddress, advertiseAddress } = membership;
     const place = { state, node: id, cluster, listenAddress, advertiseAddress, tls: credentialPaths(state) };
-    this.#etcd = new EtcdChild({ place, notices, log });
+    if (options.beginning) this.#etcd = new EtcdChild({ place, notices, log });
     this.#guard = new Guard({
-      url: CLIENT_URL,
-      credentials,
+      upstream: etcd,
       aliveLease: (node) => aliveLease(store, node),
       log,
     });
     this.#joins = new Joins({
       store,
       log,
-      admitManager: (node, address) => addMember(store, node, address),
-      dismissManager: async (node, address) => void (await removeMember(store, node, address)),
+      ensemble,
       managers: () => options.managers().flatMap(({ node, api }) => (node === null ? [] : [{ node, api }])),
     });
     this.#owners = new EndpointOwners(store);
@@ -84,7 +87,8 @@ export class ManagerDuty {
 
   /** Never fails: notices say what does not work. */
   start(): void {
-    this.#etcd.start(this.#options.beginning);
+    const { beginning } = this.#options;
+    if (beginning) this.#etcd?.start(beginning);
     this.#work.push(this.#bring(), this.#listen(), this.#tend());
   }
 
@@ -98,18 +102,18 @@ export class ManagerDuty {
     return this.#joins.confirm(node, readCertificate(certificate), renewed);
   }
 
-  renew(credentials: Credentials): void {
+  renew(credentials: Credentials, etcd: Connection): void {
     const isOtherCa = credentials.ca !== this.#credentials.ca;
     this.#credentials = credentials;
     this.#server?.renew(credentials);
-    this.#guard.renew(credentials);
+    this.#guard.reconfigure(etcd);
     // etcd reads its certificate at each handshake, and whom it trusts when it starts. Not all managers' at once.
-    if (isOtherCa) this.#work.push(this.#restartSoon());
+    if (isOtherCa && this.#etcd) this.#work.push(this.#restartSoon());
   }
 
   async #restartSoon(): Promise<void> {
     await pauseUnless(this.#closing.signal, Math.random() * RESTART_SPREAD_MS);
-    this.#etcd.restart();
+    this.#etcd?.restart();
   }
 
   sever(node: string): void {
@@ -123,7 +127,7 @@ export class ManagerDuty {
     await this.#owners.close();
     await Promise.allSettled(this.#work);
     await this.#server?.close(); // that listened meanwhile
-    await this.#etcd.stop();
+    await this.#etcd?.stop();
     this.#options.notices.delete(SERVER_NOTICE);
     this.#options.notices.delete(CLUSTER_NOTICE);
   }
@@ -160,8 +164,8 @@ export class ManagerDuty {
   async #tend(): Promise<void> {
     const { signal } = this.#closing;
     while (!signal.aborted) {
-      const { store } = this.#options;
-      await promoteLearners(store).catch(() => 0); // the next time, or another manager
+      const { store, ensemble } = this.#options;
+      await ensemble.tend().catch(() => undefined); // the next time, or another manager
       await endRotation(store).catch(() => undefined);
       await pauseUnless(signal, TEND_MS);
     }

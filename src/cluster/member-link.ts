@@ -1,5 +1,6 @@
 /*
- * How a member of a cluster reaches it. A manager's agent runs etcd and asks it on the loopback; a worker's asks managers.
+ * How a member of a cluster reaches it. A manager's agent runs etcd and asks it on the loopback, or asks the one that
+ * somebody else runs; a worker's asks managers.
  * What a node is, its spec in etcd says: when that changes, the way changes under the running agent, and nothing else
  * notices. Certificates come and go the same way.
  */
@@ -7,7 +8,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { PlaitError, StoreUnavailable } from '../model/errors.js';
 import { pauseUnless } from '../pause.js';
-import type { SpecOf } from '../store/cluster.js';
+import { getExternalEtcd, type SpecOf } from '../store/cluster.js';
 import type { Follower } from '../store/follow.js';
 import { type Connection, Store } from '../store/store.js';
 import { followSpecs } from '../store/watch.js';
@@ -15,7 +16,8 @@ import { type ClusterAccess, type ClusterWrites, DirectWrites } from '../store/w
 import { Admin } from './admin.js';
 import { type Credentials, storeTls } from './credentials.js';
 import { type Beginning, CLIENT_URL } from './etcd/arguments.js';
-import { removeMember } from './etcd/members.js';
+import { type Ensemble, externalEnsemble, ownEnsemble } from './etcd/ensemble.js';
+import { connectionTo, keepExternalEtcd } from './etcd/external.js';
 import { forgetEtcd } from './found.js';
 import { type ClusterLink, NotManager } from './link.js';
 import { ManagerClient } from './manager/client.js';
@@ -23,7 +25,7 @@ import { type Issued, issuedSchema } from './manager/contract.js';
 import { ManagerWrites } from './manager/writes.js';
 import { ManagerDuty } from './manager-duty.js';
 import { type MembershipFile, managerAt, writeMembership } from './membership-file.js';
-import type { Availability, Spec } from './records.js';
+import type { Availability, ExternalEtcd, Spec } from './records.js';
 import { Renewal } from './renewal.js';
 import { switchingWrites } from './switching.js';
 
@@ -34,6 +36,8 @@ export interface MemberOptions {
   readonly id: string;
   readonly membership: MembershipFile;
   readonly credentials: Credentials;
+  /** Of a manager whose cluster's etcd is another's. */
+  readonly externalEtcd: ExternalEtcd | undefined;
   readonly notices: Map<string, string>;
   readonly log: Logger;
 }
@@ -51,6 +55,7 @@ export class MemberLink implements ClusterLink {
   readonly #specs = new Map<string, Spec>();
   #membership: MembershipFile;
   #credentials: Credentials;
+  #externalEtcd: ExternalEtcd | undefined;
   #renewal: Renewal | undefined;
   #writes: ClusterWrites;
   #duty: ManagerDuty | undefined;
@@ -66,6 +71,7 @@ export class MemberLink implements ClusterLink {
     this.#options = options;
     this.#membership = options.membership;
     this.#credentials = options.credentials;
+    this.#externalEtcd = options.externalEtcd;
     this.#store = new Store(this.#connection());
     this.#client = new ManagerClient(this.#managersToAsk());
     this.#writes = new ManagerWrites(this.#client);
@@ -85,7 +91,9 @@ export class MemberLink implements ClusterLink {
   }
 
   admin(): Admin {
-    if (this.#membership.role === 'manager') return new Admin(this.#store, new DirectWrites(this.#store));
+    if (this.#membership.role === 'manager') {
+      return new Admin(this.#store, new DirectWrites(this.#store), this.#ensemble());
+    }
     throw new NotManager('this node is a worker', `run it on a manager: ${this.managers().join(', ')}`);
   }
 
@@ -122,7 +130,7 @@ export class MemberLink implements ClusterLink {
     this.#isLeaving = true;
     const { role, advertiseAddress } = this.#membership;
     if (role === 'manager' && this.#membership.managers.length > 1) {
-      await removeMember(this.#store, this.#options.id, advertiseAddress);
+      await this.#ensemble().dismiss(this.#options.id, advertiseAddress);
     }
   }
 
@@ -210,11 +218,16 @@ export class MemberLink implements ClusterLink {
     const { state, log, id } = this.#options;
     log.info({ role: own.role }, `this node becomes a ${own.role}`);
     if (own.role === 'manager') {
-      if (own.initialCluster === undefined)
+      await this.#renewal?.renew(); // from here on it may read what managers read
+      const { initialCluster } = own;
+      const external = initialCluster === undefined ? await getExternalEtcd(this.#store) : undefined;
+      if (initialCluster === undefined && external === undefined)
         throw new StoreUnavailable('become a manager: etcd has no place for it yet');
-      await this.#renewal?.renew();
-      const firstStart = { kind: 'existing' as const, initialCluster: own.initialCluster };
       await forgetEtcd(state);
+      if (external) await keepExternalEtcd(state, external);
+      this.#externalEtcd = external;
+      const firstStart =
+        initialCluster === undefined ? undefined : { kind: 'existing' as const, initialCluster };
       await this.#remember({ role: 'manager', firstStart });
       this.#takeUp(beginningOf(firstStart));
     } else {
@@ -225,6 +238,7 @@ export class MemberLink implements ClusterLink {
       this.#reconnect();
       await duty?.close();
       await forgetEtcd(state);
+      this.#externalEtcd = undefined;
       await this.#renewal?.renew();
     }
     log.info({ node: id, role: own.role }, 'it has');
@@ -245,7 +259,9 @@ export class MemberLink implements ClusterLink {
   #takeUp(beginning: Beginning): void {
     this.#duty = new ManagerDuty({
       ...this.#options,
-      ...{ membership: this.#membership, credentials: this.#credentials, store: this.#store, beginning },
+      ...{ membership: this.#membership, credentials: this.#credentials, store: this.#store },
+      ...{ etcd: this.#etcd(), ensemble: this.#ensemble() },
+      beginning: this.#externalEtcd ? undefined : beginning,
       specOf: (node) => this.#specOf(node),
       managers: () => this.#membership.managers,
       onBegun: () => this.#remember({ firstStart: undefined }),
@@ -268,7 +284,7 @@ export class MemberLink implements ClusterLink {
 
   #useCredentials(credentials: Credentials): void {
     this.#credentials = credentials;
-    this.#duty?.renew(credentials);
+    this.#duty?.renew(credentials, this.#etcd());
     this.#reconnect();
   }
 
@@ -277,8 +293,19 @@ export class MemberLink implements ClusterLink {
     this.#client.reconfigure(this.#managersToAsk());
   }
 
+  #ensemble(): Ensemble {
+    return this.#externalEtcd ? externalEnsemble(this.#externalEtcd) : ownEnsemble(this.#store);
+  }
+
+  /** As a manager. */
+  #etcd(): Connection {
+    if (this.#externalEtcd) return connectionTo(this.#externalEtcd);
+    return { endpoints: [CLIENT_URL], tls: storeTls(this.#credentials) };
+  }
+
   /** A manager that cannot ask its own etcd asks another manager's. */
   #connection(): Connection {
+    if (this.#externalEtcd) return this.#etcd();
     const others = this.#otherManagers().map((api) => `https://${api}`);
     return {
       endpoints: this.#membership.role === 'manager' ? [CLIENT_URL, ...others] : others,

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { PlaitError } from '../model/errors.js';
 import { readCredentials } from './credentials.js';
+import { readExternalEtcd } from './etcd/external.js';
 import { type ClusterLink, type ClusterSource, plainLink } from './link.js';
 
 export interface LinkContext {
@@ -35,5 +36,6 @@ export async function openLink(source: ClusterSource, context: LinkContext): Pro
   }
   // What takes certificates apart is loaded where there are any.
   const { MemberLink } = await import('./member-link.js');
-  return new MemberLink({ ...context, membership: source.membership, credentials });
+  const externalEtcd = await readExternalEtcd(state);
+  return new MemberLink({ ...context, membership: source.membership, credentials, externalEtcd });
 }

@@ -3,10 +3,17 @@ import { createServer } from 'node:net';
 import { PlaitError } from '../model/errors.js';
 import { ETCD_CLIENT_PORT, ETCD_PEER_PORT, JOIN_PORT } from './membership-file.js';
 
-/** @param address where it is to listen. Throws PORT_TAKEN, ADDRESS_MISSING. */
-export async function checkManagerPorts(address: string): Promise<void> {
-  await checkPort('127.0.0.1', ETCD_CLIENT_PORT);
-  await checkPort(address, ETCD_PEER_PORT);
+/**
+ * @param address where it is to listen
+ * @param runsEtcd whether it runs etcd, too
+ *
+ * Throws PORT_TAKEN, ADDRESS_MISSING.
+ */
+export async function checkManagerPorts(address: string, runsEtcd = true): Promise<void> {
+  if (runsEtcd) {
+    await checkPort('127.0.0.1', ETCD_CLIENT_PORT);
+    await checkPort(address, ETCD_PEER_PORT);
+  }
   await checkPort(address, JOIN_PORT);
 }
 

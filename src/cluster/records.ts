@@ -41,6 +41,24 @@ export const specSchema = z.looseObject({
 });
 export type Spec = z.infer<typeof specSchema>;
 
+const pem = z.string().max(65_536);
+
+/** `secrets/etcd`: where and how managers reach an etcd that they do not run. */
+export const externalEtcdSchema = z.looseObject({
+  /** https://HOST:PORT, or http:// on the loopback. */
+  endpoints: z.array(z.string()).min(1),
+  tls: z
+    .looseObject({
+      /** Whom to trust. PEM, as the others. */
+      ca: pem,
+      /** What to show, where etcd asks for it. */
+      certificate: pem.optional(),
+      key: pem.optional(),
+    })
+    .optional(),
+});
+export type ExternalEtcd = z.infer<typeof externalEtcdSchema>;
+
 function isCidr(text: string): boolean {
   try {
     return formatCidr(parseCidr(text)) === text;

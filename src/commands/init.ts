@@ -12,6 +12,10 @@ export interface InitFlags {
   readonly defaultAddrPoolMaskLength: number;
   /** Seconds. */
   readonly certExpiry: number;
+  readonly externalEtcd?: readonly string[];
+  readonly etcdCa?: string;
+  readonly etcdCert?: string;
+  readonly etcdKey?: string;
   readonly forceNewCluster?: boolean;
   /** False with --no-agent. */
   readonly agent: boolean;
@@ -22,7 +26,8 @@ Makes the certificate authority of the cluster and this host its first manager: 
 The agent is started, by systemd where systemd runs the machine, and what other hosts type to join is printed.
 
 Example:
-  plait init --advertise-addr 192.0.2.1`;
+  plait init --advertise-addr 192.0.2.1
+  plait init --external-etcd https://192.0.2.10:2379 --etcd-ca ca.crt --etcd-cert plait.crt --etcd-key plait.key`;
 
 export function addInit(program: Command): void {
   program
@@ -54,6 +59,15 @@ export function addInit(program: Command): void {
         .argParser(duration(120, 10 * 365 * 86_400))
         .default(90 * 86_400, '90d'),
     )
+    .addOption(
+      new Option(
+        '--external-etcd <url>',
+        'run no etcd on managers: use this one, repeatable or with commas',
+      ).argParser(collectList),
+    )
+    .option('--etcd-ca <file>', 'certificates of those who may be that etcd (PEM)')
+    .option('--etcd-cert <file>', 'certificate that managers show it (PEM)')
+    .option('--etcd-key <file>', 'its key (PEM)')
     .option(
       '--force-new-cluster',
       'on a manager whose fellows are lost for good: go on alone, with all that the cluster knows',

@@ -5,6 +5,7 @@
 import type { AgentClient } from '../client.js';
 import { type Credentials, credentialPaths, readCredentials, storeTls } from '../cluster/credentials.js';
 import { CLIENT_URL } from '../cluster/etcd/arguments.js';
+import { connectionTo, readExternalEtcd } from '../cluster/etcd/external.js';
 import { listMembers } from '../cluster/etcd/members.js';
 import { ManagerClient } from '../cluster/manager/client.js';
 import { helloSchema } from '../cluster/manager/contract.js';
@@ -16,6 +17,7 @@ import {
   readMembership,
 } from '../cluster/membership-file.js';
 import { identityOf } from '../cluster/pki/identity.js';
+import type { ExternalEtcd } from '../cluster/records.js';
 import type { NodeAnswer, StatusAnswer, VerifyAnswer } from '../model/api.js';
 import type { Paths } from '../model/paths.js';
 import { Store } from '../store/store.js';
@@ -69,21 +71,25 @@ async function trust(paths: Paths, membership: MembershipFile): Promise<Finding[
     },
     rejoin,
   );
+  const external = await readExternalEtcd(paths.state).catch(() => undefined);
   const managers = membership.managers.filter(
     ({ api }) => api !== `${inUrl(membership.advertiseAddress)}:${JOIN_PORT}`,
   );
   const asked = await Promise.all(
-    managers.map(({ api }) => manager(api, credentials, membership.role === 'manager')),
+    managers.map(({ api }) => manager(api, credentials, membership.role === 'manager' && !external)),
   );
-  const etcd = membership.role === 'manager' ? await etcdHealth(credentials) : [];
+  const etcd =
+    membership.role !== 'manager'
+      ? []
+      : await (external ? externalHealth(external) : etcdHealth(credentials));
   return [...own, ...asked.flat(), ...etcd];
 }
 
-async function manager(api: string, credentials: Credentials, isManager: boolean): Promise<Finding[]> {
+async function manager(api: string, credentials: Credentials, isFellow: boolean): Promise<Finding[]> {
   const { hostname } = new URL(`https://${api}`);
   const host = hostname.replace(/^\[|\]$/g, '');
   const port = await tcpPort(host, JOIN_PORT, `manager ${host}`);
-  const peer = isManager ? [await tcpPort(host, ETCD_PEER_PORT, `manager ${host}`)] : [];
+  const peer = isFellow ? [await tcpPort(host, ETCD_PEER_PORT, `manager ${host}`)] : [];
   if (port.state !== 'ok') return [port, ...peer];
   const clock = await finding(
     `manager ${host}`,
@@ -103,6 +109,23 @@ async function askHello(api: string, credentials: Credentials): Promise<Finding>
     return warning(`clock of manager ${api}`, text, 'set the one that is wrong: `timedatectl set-ntp true`');
   } finally {
     client.close();
+  }
+}
+
+async function externalHealth(external: ExternalEtcd): Promise<Finding[]> {
+  const store = new Store(connectionTo(external));
+  const what = `etcd at ${store.where}`;
+  try {
+    return await finding(
+      what,
+      async () => {
+        await store.ping();
+        return ok(what, 'has a leader, and lets this manager in');
+      },
+      'bring it back; if its certificates are others now: external-etcd.json in the state directory of each manager',
+    );
+  } finally {
+    store.close();
   }
 }
 

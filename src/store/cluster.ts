@@ -11,9 +11,16 @@ import {
   type TokenRecord,
   tokenRecordSchema,
 } from '../cluster/pki/records.js';
-import { type Cluster, clusterSchema, type Spec, specSchema } from '../cluster/records.js';
+import {
+  type Cluster,
+  clusterSchema,
+  type ExternalEtcd,
+  externalEtcdSchema,
+  type Spec,
+  specSchema,
+} from '../cluster/records.js';
 import { NotFound, StoreConflict } from '../model/errors.js';
-import { AUTHORITY, CLUSTER, lastPart, SPECS, specKey, tokenKey } from './keys.js';
+import { AUTHORITY, CLUSTER, EXTERNAL_ETCD, lastPart, SPECS, specKey, tokenKey } from './keys.js';
 import { absent, put, remove, unchanged } from './operations.js';
 import { parseAll, parseAs } from './parse.js';
 import type { Entry, Store } from './store.js';
@@ -27,6 +34,8 @@ export interface FirstRecords {
   readonly tokens: Readonly<Record<Role, TokenRecord>>;
   readonly node: string;
   readonly spec: Spec;
+  /** Of a cluster whose managers do not run etcd. */
+  readonly externalEtcd?: ExternalEtcd | undefined;
 }
 
 /** Writes them, all or none; false if there is a cluster already. */
@@ -38,6 +47,7 @@ export async function createCluster(store: Store, first: FirstRecords): Promise<
       put(AUTHORITY, JSON.stringify(first.authority)),
       ...ROLES.map((role) => put(tokenKey(role), JSON.stringify(first.tokens[role]))),
       put(specKey(first.node), JSON.stringify(first.spec)),
+      ...(first.externalEtcd ? [put(EXTERNAL_ETCD, JSON.stringify(first.externalEtcd))] : []),
     ],
   );
   return succeeded;
@@ -45,6 +55,11 @@ export async function createCluster(store: Store, first: FirstRecords): Promise<
 
 export async function getCluster(store: Store): Promise<Cluster | undefined> {
   return read(store, CLUSTER, clusterSchema);
+}
+
+/** Undefined where managers run etcd themselves. */
+export async function getExternalEtcd(store: Store): Promise<ExternalEtcd | undefined> {
+  return read(store, EXTERNAL_ETCD, externalEtcdSchema);
 }
 
 /** Throws NotFound where there is none. */

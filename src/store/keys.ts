@@ -14,6 +14,7 @@
  *     cluster                          what `plait init` decided for all nodes
  *     specs/<id>                       what managers say of a node; without it the node is no member
  *     secrets/ca                       the certificate authority, for managers alone, as all below secrets/
+ *     secrets/etcd                     where etcd is, of a cluster whose managers do not run it
  *     secrets/tokens/<role>            what the join token of the role is compared with
  */
 export const PREFIX = '/plait/';
@@ -30,6 +31,7 @@ export const CLUSTER = `${PREFIX}cluster`;
 export const SPECS = `${PREFIX}specs/`;
 export const SECRETS = `${PREFIX}secrets/`;
 export const AUTHORITY = `${SECRETS}ca`;
+export const EXTERNAL_ETCD = `${SECRETS}etcd`;
 
 export function nodeKey(id: string): string {
   return NODES + id;

@@ -33,6 +33,12 @@ export function majority(voters: number): number {
   return Math.floor(voters / 2) + 1;
 }
 
+/** Throws LastManager. */
+export function checkLast(doing: string, managers: readonly Voter[], node: string): void {
+  const isManager = managers.some((manager) => manager.node === node);
+  if (isManager && managers.length === 1) throw new LastManager(doing);
+}
+
 /** Throws LastManager, QuorumAtRisk. A manager that is no voter has no say, and goes unasked. */
 export function checkRemoval(doing: string, voters: readonly Voter[], node: string): void {
   if (!voters.some((voter) => voter.node === node)) return;

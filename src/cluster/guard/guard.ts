@@ -13,7 +13,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { Logger } from 'pino';
-import type { Credentials } from '../credentials.js';
+import type { Connection } from '../../store/store.js';
 import type { Peer } from '../manager/peers.js';
 import { type Call, WORKER_CALLS } from './calls.js';
 import { BadFrame, Frames, frame } from './messages.js';
@@ -21,9 +21,8 @@ import { OwnLeases } from './own-leases.js';
 import { endCall, INVALID_ARGUMENT, PERMISSION_DENIED, UNAVAILABLE } from './status.js';
 
 export interface GuardOptions {
-  /** Of the etcd behind it. */
-  readonly url: string;
-  readonly credentials: Credentials;
+  /** The etcd behind it; of several members, one after the other as they fail. */
+  readonly upstream: Connection;
   /** The lease of a node's sign of life, decimal; undefined where it has none. */
   readonly aliveLease: (node: string) => Promise<string | undefined>;
   readonly log: Logger;
@@ -40,18 +39,20 @@ export class Guard {
   readonly #options: GuardOptions;
   readonly #sessions = new Map<string, ClientHttp2Session>();
   readonly #leases: OwnLeases;
-  #credentials: Credentials;
+  #upstream: Connection;
+  /** Number of the member that is asked. */
+  #current = 0;
   #logged = 0;
 
   constructor(options: GuardOptions) {
     this.#options = options;
-    this.#credentials = options.credentials;
+    this.#upstream = options.upstream;
     this.#leases = new OwnLeases(options.aliveLease);
   }
 
-  /** From here on etcd is shown these. */
-  renew(credentials: Credentials): void {
-    this.#credentials = credentials;
+  /** From here on etcd is asked so. */
+  reconfigure(upstream: Connection): void {
+    this.#upstream = upstream;
     for (const session of this.#sessions.values()) session.close();
     this.#sessions.clear();
   }
@@ -123,9 +124,12 @@ export class Guard {
   #session({ node }: Peer): ClientHttp2Session {
     const known = this.#sessions.get(node);
     if (known !== undefined && !known.closed && !known.destroyed) return known;
-    const { ca, certificate, key } = this.#credentials;
-    const session = connect(this.#options.url, { ca, cert: certificate, key });
-    session.on('error', () => undefined); // its streams tell
+    const { endpoints, tls } = this.#upstream;
+    const url = endpoints[this.#current % endpoints.length] ?? '';
+    const session = connect(url, tls && { ca: tls.ca, cert: tls.cert, key: tls.key });
+    session.on('error', () => {
+      this.#current += 1; // the streams tell
+    });
     session.on('close', () => {
       if (this.#sessions.get(node) === session) this.#sessions.delete(node);
     });

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { endpointSchema, networkSchema, nodeSchema } from '../../model/records.js';
 import { ID_PATTERN } from '../pki/records.js';
+import { externalEtcdSchema } from '../records.js';
 
 const id = z.string().regex(ID_PATTERN, { error: 'not an id' });
 const pem = z.string().max(16_384);
@@ -49,8 +50,10 @@ export const joinedSchema = issuedSchema.extend({
   role: z.enum(['worker', 'manager']),
   dataPathPort: z.int(),
   managers: z.array(managerSchema),
-  /** etcd's --initial-cluster, of a manager. */
+  /** etcd's --initial-cluster, of a manager that is to run it. */
   initialCluster: z.string().optional(),
+  /** For a manager of a cluster whose etcd is another's. */
+  externalEtcd: externalEtcdSchema.optional(),
 });
 export type Joined = z.infer<typeof joinedSchema>;
 

@@ -13,12 +13,14 @@ import {
   deleteSpec,
   getAuthority,
   getCluster,
+  getExternalEtcd,
   getSpec,
   getToken,
   listSpecs,
 } from '../../store/cluster.js';
 import { getNode, listNodes } from '../../store/nodes.js';
 import type { Store } from '../../store/store.js';
+import type { Ensemble } from '../etcd/ensemble.js';
 import { issue } from '../pki/authority.js';
 import { readCertificate, trustedBy } from '../pki/bundle.js';
 import type { Role } from '../pki/records.js';
@@ -31,10 +33,7 @@ import { NotMember, NotPermitted } from './peers.js';
 export interface JoinOptions {
   readonly store: Store;
   readonly log: Logger;
-  /** Makes a place in etcd for a new manager; returns --initial-cluster. */
-  readonly admitManager: (node: string, address: string) => Promise<string>;
-  /** Takes that place back. */
-  readonly dismissManager: (node: string, address: string) => Promise<void>;
+  readonly ensemble: Ensemble;
   readonly managers: () => Joined['managers'];
   /** Milliseconds. */
   readonly now?: () => number;
@@ -118,18 +117,30 @@ export class Joins {
     try {
       const issued = await this.issue(node, request.csr);
       isAdmitted = role === 'manager';
-      const initialCluster = isAdmitted ? await this.#options.admitManager(node, address) : undefined;
+      const etcd = isAdmitted ? await this.#placeInEtcd(node, address) : {};
       log.info({ node, name, role, address, from }, 'a node has joined');
       return {
         ...issued,
         ...{ cluster: cluster.id, role, dataPathPort: cluster.dataPathPort },
         managers: this.#options.managers(),
-        ...(initialCluster === undefined ? {} : { initialCluster }),
+        ...etcd,
       };
     } catch (error) {
       await this.#undo(node, address, isAdmitted);
       throw error;
     }
+  }
+
+  async #placeInEtcd(
+    node: string,
+    address: string,
+  ): Promise<Pick<Joined, 'initialCluster' | 'externalEtcd'>> {
+    const { store, ensemble } = this.#options;
+    const [initialCluster, externalEtcd] = await Promise.all([
+      ensemble.admit(node, address),
+      getExternalEtcd(store),
+    ]);
+    return { ...(initialCluster && { initialCluster }), ...(externalEtcd && { externalEtcd }) };
   }
 
   /** A certificate for a member, in its present role. Throws NotMember, BadCertificateRequest, AuthorityExpired. */
@@ -196,7 +207,7 @@ export class Joins {
   async #undo(node: string, address: string, isAdmitted: boolean): Promise<void> {
     const { store, log } = this.#options;
     const undoing = [
-      ...(isAdmitted ? [this.#options.dismissManager(node, address)] : []),
+      ...(isAdmitted ? [this.#options.ensemble.dismiss(node, address)] : []),
       deleteSpec(store, node),
     ];
     for (const step of await Promise.allSettled(undoing)) {

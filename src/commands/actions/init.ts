@@ -1,11 +1,14 @@
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { foundCluster, refuseMember } from '../../cluster/found.js';
+import type { ExternalEtcd } from '../../cluster/records.js';
 import { goOnAlone } from '../../cluster/revive.js';
 import { stopAgentOf } from '../../install/start-agent.js';
 import type { JoinTokenAnswer } from '../../model/api-trust.js';
 import { PlaitError } from '../../model/errors.js';
 import { pathsFor } from '../../model/paths.js';
+import { UsageError } from '../../output/errors.js';
 import { print } from '../../output/print.js';
 import { patience } from '../../patience.js';
 import type { InitFlags } from '../init.js';
@@ -25,6 +28,7 @@ export async function init(flags: InitFlags, command: Command): Promise<void> {
   await refuseMember('make cluster', pathsFor(root).state);
   await refuseRunningAgent('make cluster', root);
   checkSubnets('--default-addr-pool', flags.defaultAddrPool);
+  const externalEtcd = await externalEtcdOf(flags);
   const node = await foundCluster(pathsFor(root), {
     name: flags.name,
     ...addresses,
@@ -32,6 +36,7 @@ export async function init(flags: InitFlags, command: Command): Promise<void> {
     certExpirySeconds: flags.certExpiry,
     defaultAddressPools: flags.defaultAddrPool ?? [],
     defaultAddressPoolMaskLength: flags.defaultAddrPoolMaskLength,
+    externalEtcd,
   });
   if (!flags.agent) {
     print(`This host is a manager of a new cluster as node ${node}, as soon as \`plait agent\` runs.`);
@@ -41,6 +46,39 @@ export async function init(flags: InitFlags, command: Command): Promise<void> {
   const token = await tokenSoon(command);
   print(`This host is a manager of a new cluster as node ${node}.\n`);
   print(joinLines('worker', token));
+}
+
+async function externalEtcdOf({
+  externalEtcd: endpoints,
+  etcdCa,
+  etcdCert,
+  etcdKey,
+}: InitFlags): Promise<ExternalEtcd | undefined> {
+  const files = { '--etcd-ca': etcdCa, '--etcd-cert': etcdCert, '--etcd-key': etcdKey };
+  const [given] = Object.entries(files).filter(([, file]) => file !== undefined);
+  if (endpoints === undefined) {
+    if (given) throw new UsageError(`option ${given[0]}: there is no --external-etcd that it is for`);
+    return undefined;
+  }
+  if (etcdCa === undefined) {
+    if (given) throw new UsageError(`option ${given[0]}: --etcd-ca is missing`);
+    return { endpoints: [...endpoints] };
+  }
+  const [ca, certificate, key] = await Promise.all(
+    Object.entries(files).map(async ([option, file]) => file && readText(option, file)),
+  );
+  return {
+    endpoints: [...endpoints],
+    tls: { ca: ca ?? '', ...(certificate && { certificate }), ...(key && { key }) },
+  };
+}
+
+async function readText(option: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`read ${file} (${option}): ${(error as NodeJS.ErrnoException).code ?? error}`);
+  }
 }
 
 /** Traffic goes on while the agent is away for a moment. */
