@@ -77,7 +77,8 @@ export async function joinCluster(input: JoinInput): Promise<JoinResult> {
   }
 }
 
-function withPort(manager: string): string {
+/** Throws INVALID_INPUT. */
+export function withPort(manager: string): string {
   const isBare = /^[^:[\]]+$/.test(manager) || /^\[[^\]]+\]$/.test(manager);
   const text = isBare ? `${manager}:${JOIN_PORT}` : manager;
   if (/^(\[[0-9a-f:.]+\]|[^:[\]/\s]+):\d{1,5}$/i.test(text)) return text;

@@ -22,6 +22,7 @@ import { Joins } from './manager/joins.js';
 import type { Members } from './manager/peers.js';
 import { type ManagerServer, serveManager } from './manager/server.js';
 import { JOIN_PORT, type ManagerAddress, type MembershipFile } from './membership-file.js';
+import { moveSpec } from './moving.js';
 import { readCertificate } from './pki/bundle.js';
 import { endRotation } from './rotation.js';
 
@@ -153,6 +154,7 @@ export class ManagerDuty {
       const server = await serveManager({
         ...{ address: membership.listenAddress, port: JOIN_PORT, cluster: membership.cluster },
         ...{ credentials: this.#credentials, joins: this.#joins, managers, writes, specOf, log },
+        move: (node, address) => moveSpec(store, node, address),
         grpc: (stream, path, peer, headers) => this.#guard.handle(stream, path, peer, headers),
       });
       server.renew(this.#credentials); // renewed while it began

@@ -6,6 +6,7 @@
  */
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { canonicalIp } from '../model/addresses.js';
 import { PlaitError, StoreUnavailable } from '../model/errors.js';
 import { pauseUnless } from '../pause.js';
 import { getExternalEtcd, type SpecOf } from '../store/cluster.js';
@@ -25,6 +26,7 @@ import { type Issued, issuedSchema } from './manager/contract.js';
 import { ManagerWrites } from './manager/writes.js';
 import { ManagerDuty } from './manager-duty.js';
 import { type MembershipFile, managerAt, writeMembership } from './membership-file.js';
+import { moveSpec } from './moving.js';
 import type { Availability, ExternalEtcd, Spec } from './records.js';
 import { Renewal } from './renewal.js';
 import { switchingWrites } from './switching.js';
@@ -181,6 +183,7 @@ export class MemberLink implements ClusterLink {
         }
         await this.#learnManagers();
         if (own.role !== this.#membership.role) await this.#become(own);
+        if (canonicalIp(own.address) !== canonicalIp(this.#membership.advertiseAddress)) await this.#move();
         if (own.renew !== undefined && own.renew !== own.renewed) await this.#renewFor(own.renew);
         notices.delete(NOTICE);
         return;
@@ -242,6 +245,20 @@ export class MemberLink implements ClusterLink {
       await this.#renewal?.renew();
     }
     log.info({ node: id, role: own.role }, 'it has');
+  }
+
+  /** This host is at another address than managers say: they are told, and its certificate is for the new one. */
+  async #move(): Promise<void> {
+    const { id, log } = this.#options;
+    const { advertiseAddress: address, role } = this.#membership;
+    if (role === 'manager') {
+      await this.#ensemble().move(id, address);
+      await moveSpec(this.#store, id, address);
+    } else {
+      await this.#client.ask({ method: 'POST', path: '/v1/address', body: { address } }, z.looseObject({}));
+    }
+    await this.#renewal?.renew();
+    log.info({ address }, 'the cluster knows this node by its new address');
   }
 
   /** As managers demand; they want to see the new certificate before they count on it. */

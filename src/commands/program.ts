@@ -17,6 +17,7 @@ import { addLeave } from './leave.js';
 import { addMap } from './map.js';
 import { addNetwork } from './network.js';
 import { addNode } from './node.js';
+import { addReaddress } from './readdress.js';
 import { addService } from './service.js';
 import { addStatus } from './status.js';
 
@@ -62,6 +63,7 @@ export function buildProgram(): Command {
   addMap(program);
   addDoctor(program);
   addDrops(program);
+  addReaddress(program);
   addLeave(program);
   addService(program);
   addLab(program);

@@ -38,7 +38,9 @@ export async function findUnderlay(address: string): Promise<Underlay> {
   const wanted = canonicalIp(address);
   const args = ['address', 'show', 'to', wanted];
   const links = await ipQuery<Partial<LinkAddresses>>(args, { doing: `find address ${wanted}` });
-  const link = links.find((one): one is LinkAddresses => one.addr_info?.[0]?.local === wanted);
+  const link = links.find(
+    (one): one is LinkAddresses => one.addr_info?.some(({ local }) => local === wanted) === true,
+  );
   if (!link) {
     throw new PlaitError('NO_UNDERLAY', `find address ${wanted}: no device of this host has it`, {
       hint: 'give an address of this host with --advertise-addr',

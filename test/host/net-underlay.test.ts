@@ -43,6 +43,16 @@ test('the underlay is the device that has the address, in any spelling', async (
   assert.equal([v6.device, v6.address, v6.innerMtu, v6.version], ['u1', '2001:db8::1', 1430, 6]);
 });
 
+test('any address of the device will do, not only its first', async () => {
+  sh('ip address add 198.51.100.7/24 dev u2');
+  try {
+    const found = await findUnderlay('198.51.100.7');
+    assert.equal([found.device, found.address], ['u2', '198.51.100.7']);
+  } finally {
+    sh('ip address delete 198.51.100.7/24 dev u2');
+  }
+});
+
 test('an address that no device has is an error that says so', async () => {
   try {
     await findUnderlay('192.0.2.77');

@@ -7,7 +7,7 @@ import type { Store } from '../../store/store.js';
 import type { Role } from '../pki/records.js';
 import type { ExternalEtcd } from '../records.js';
 import { isLoopback } from './external.js';
-import { addMember, listMembers, promoteLearners, removeMember } from './members.js';
+import { addMember, listMembers, moveMember, promoteLearners, removeMember } from './members.js';
 import { checkLast, checkRemoval, type Voter } from './quorum.js';
 
 export interface Member extends Voter {
@@ -19,6 +19,8 @@ export interface Ensemble {
   admit(node: string, address: string): Promise<string | undefined>;
   /** Takes the place back; harmless where there is none. */
   dismiss(node: string, address: string): Promise<void>;
+  /** The manager is at another address. */
+  move(node: string, address: string): Promise<void>;
   /** Whether the others can count on this manager. */
   counts(node: string): Promise<boolean>;
   /** Throws LastManager, QuorumAtRisk. `nodes` are all of the cluster's. */
@@ -31,6 +33,7 @@ export function ownEnsemble(store: Store): Ensemble {
   return {
     admit: (node, address) => addMember(store, node, address),
     dismiss: async (node, address) => void (await removeMember(store, node, address)),
+    move: (node, address) => moveMember(store, node, address),
     counts: async (node) =>
       (await listMembers(store)).some((member) => member.node === node && !member.isLearner),
     async checkRemoval(doing, nodes, node) {
@@ -60,6 +63,7 @@ export function externalEnsemble({ endpoints }: ExternalEtcd): Ensemble {
       );
     },
     dismiss: async () => undefined,
+    move: async () => undefined,
     counts: async () => true,
     checkRemoval: async (doing, nodes, node) =>
       checkLast(

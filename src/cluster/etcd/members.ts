@@ -72,6 +72,15 @@ export async function removeMember(store: Store, node: string, address: string):
   return true;
 }
 
+/** It is reached by another address from now on. */
+export async function moveMember(store: Store, node: string, address: string): Promise<void> {
+  const url = peerUrl(address);
+  const member = (await listMembers(store)).find((one) => one.node === node);
+  if (member === undefined || member.url === url) return;
+  const request = { ID: member.id, peerURLs: [url] };
+  await store.call((client, options) => client.cluster.memberUpdate(request, options));
+}
+
 /** Gives every learner that has caught up a vote. Returns how many are left. */
 export async function promoteLearners(store: Store): Promise<number> {
   const learners = (await listMembers(store)).filter(({ isLearner }) => isLearner);

@@ -63,6 +63,9 @@ export const renewSchema = z.strictObject({ csr: pem });
 /** POST /v1/renewed: the certificate of this connection is the one that was demanded. */
 export const renewedSchema = z.strictObject({ renewed: z.string().max(64) });
 
+/** POST /v1/address: where the node is reached now. */
+export const movedSchema = z.strictObject({ address });
+
 const networkInput = z.strictObject({
   name: z.string(),
   subnets: texts.optional(),

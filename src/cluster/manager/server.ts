@@ -18,7 +18,14 @@ import { describeFailure, parseRequest } from '../../http/failures.js';
 import { PlaitError } from '../../model/errors.js';
 import type { Credentials } from '../credentials.js';
 import { endCall, PERMISSION_DENIED, UNAVAILABLE } from '../guard/status.js';
-import { joinSchema, renewedSchema, renewSchema, type WriteName, writeSchemas } from './contract.js';
+import {
+  joinSchema,
+  movedSchema,
+  renewedSchema,
+  renewSchema,
+  type WriteName,
+  writeSchemas,
+} from './contract.js';
 import { type Joins, remoteAddress } from './joins.js';
 import { type Members, NotMember, type Peer, peerOf } from './peers.js';
 
@@ -31,6 +38,8 @@ export interface ManagerServerOptions extends Members {
   readonly joins: Joins;
   readonly managers: () => readonly { node: string | null; api: string }[];
   readonly writes: Readonly<Record<WriteName, (peer: Peer, body: unknown) => Promise<unknown>>>;
+  /** A member is at another address. */
+  readonly move: (node: string, address: string) => Promise<void>;
   /** Takes calls of gRPC from members. */
   readonly grpc: (stream: ServerHttp2Stream, path: string, peer: Peer, headers: IncomingHttpHeaders) => void;
   readonly log: Logger;
@@ -160,7 +169,7 @@ function application(
 
 function addRoutes(
   server: FastifyInstance,
-  { joins, managers, writes, cluster }: ManagerServerOptions,
+  { joins, managers, writes, cluster, move }: ManagerServerOptions,
   identify: (request: FastifyRequest) => Peer,
 ): void {
   server.get('/v1/ca', async () => joins.authority());
@@ -188,6 +197,11 @@ function addRoutes(
       certificate,
       parseRequest(renewedSchema, request.body, 'confirm renewal').renewed,
     );
+    return {};
+  });
+  server.post('/v1/address', async (request) => {
+    const { node } = identify(request);
+    await move(node, parseRequest(movedSchema, request.body, 'move node').address);
     return {};
   });
   server.get('/v1/managers', async (request) => {
