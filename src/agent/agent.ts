@@ -15,6 +15,7 @@ import { DnsServers } from '../dns/servers.js';
 import { vtepAddress } from '../model/addresses.js';
 import { DesiredRows } from '../model/desired.js';
 import { StoreUnavailable } from '../model/errors.js';
+import type { NetworkInput } from '../model/inputs.js';
 import { type Paths, pathsFor } from '../model/paths.js';
 import type { Node } from '../model/records.js';
 import { ClusterView } from '../model/view.js';
@@ -41,7 +42,7 @@ import { NamespaceWatch } from './namespace-watch.js';
 import { Reconciler } from './reconciler.js';
 import { Registration } from './registration.js';
 import { Releasers } from './releasers.js';
-import { clusterRequests } from './requests/cluster.js';
+import { clusterRequests, createNetworkHere } from './requests/cluster.js';
 import { nodeRequests } from './requests/datapath.js';
 import { endpointRequests } from './requests/endpoints.js';
 import { guarded, leaveRequests } from './requests/leave.js';
@@ -70,6 +71,8 @@ export interface AgentOptions {
   readonly xdp: XdpOption;
   /** For tests and benchmarks: see `chooseXdp`. */
   readonly deliverOnVeth: boolean;
+  /** Socket for Docker's drivers; none when left out. */
+  readonly docker?: string | undefined;
   /** What new containers' devices are. */
   readonly link: LinkMode;
   /** Group of this host that may use the API, too. */
@@ -260,7 +263,7 @@ function assemble(
 }
 
 async function begin(
-  { log, socketGroup }: AgentOptions,
+  { log, socketGroup, docker }: AgentOptions,
   parts: Parts,
   snapshot: Snapshot | undefined,
   releasers: Releasers,
@@ -288,6 +291,12 @@ async function begin(
     ...trustRequests(context),
   };
   const backend = { ...guarded(requests, gate), ...leaveRequests(departure) };
+  if (docker !== undefined) {
+    const { serveDocker } = await import('../docker/service.js'); // most hosts do without
+    const create = (input: NetworkInput) => createNetworkHere(context, input);
+    const service = await serveDocker(context, { socket: docker, state: host.paths.state, create });
+    releasers.push('docker', () => service.close());
+  }
   const server = await serve(host.paths.socket, log, (fastify) => addRoutes(fastify, backend), socketGroup);
   releasers.push('api', () => server.close());
 

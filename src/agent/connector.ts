@@ -79,7 +79,8 @@ export class Connector {
    * Answers names in the namespace for the networks that it is on now, or no more. A container without names still
    * has its network: what goes wrong is a warning.
    */
-  async serveNames({ netns, netnsInode }: JournalEntry): Promise<string[]> {
+  async serveNames({ netns, netnsInode, handed }: JournalEntry): Promise<string[]> {
+    if (handed) return []; // Docker answers names there
     const { dns, locals } = this.#options;
     const networks = locals.networksIn(netnsInode);
     try {
@@ -105,9 +106,9 @@ export class Connector {
   }
 
   /** What cannot be delivered by XDP is delivered without: no reason not to attach. */
-  async #takesXdp({ id, netns, ifname }: JournalEntry): Promise<boolean> {
+  async #takesXdp({ id, netns, ifname, handed }: JournalEntry): Promise<boolean> {
     const { datapath, log } = this.#options;
-    if (!datapath.xdp.delivers) return false;
+    if (!datapath.xdp.delivers || handed) return false; // what others call the interface is not known
     try {
       return await takeXdp(netns, ifname);
     } catch (error) {

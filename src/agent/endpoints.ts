@@ -26,6 +26,7 @@ import type { ClusterAccess } from '../store/writes.js';
 import { Choices } from './choices.js';
 import type { ClusterWatch } from './cluster-watch.js';
 import type { Connector } from './connector.js';
+import { HandedEndpoints } from './handed-endpoints.js';
 import { endpointInput, interfaceSpec } from './interface-spec.js';
 import type { Journal, JournalEntry } from './journal.js';
 import { KeyedLock } from './keyed-lock.js';
@@ -57,6 +58,8 @@ export interface Changed {
 const retryMs = 5000;
 
 export class Endpoints {
+  /** Those whose interfaces somebody else sets up. */
+  readonly handed: HandedEndpoints;
   readonly #options: EndpointsOptions;
   readonly #locks = new KeyedLock();
   readonly #choices = new Choices();
@@ -66,7 +69,16 @@ export class Endpoints {
 
   constructor(options: EndpointsOptions) {
     this.#options = options;
-    this.#retry = setInterval(() => void this.retryPending(), retryMs);
+    this.handed = new HandedEndpoints({
+      ...options,
+      choices: this.#choices,
+      taken: (network) => this.#taken(network),
+      inTurn: (entry, work) => this.#locks.run(lockKey(entry), work),
+      hold: (entry) => this.#hold(entry, () => undefined),
+      undo: (entry, cause) => this.#undoAttach(entry, cause),
+      detach: (id) => this.detach(id),
+    });
+    this.#retry = setInterval(() => void this.#sweep(), retryMs);
   }
 
   /** Resolves when nothing is under way any more. */
@@ -155,6 +167,11 @@ export class Endpoints {
         log.warn({ endpoint: entry.id, err: error }, 'could not finish a detach');
       }
     }
+  }
+
+  async #sweep(): Promise<void> {
+    await this.retryPending();
+    await this.handed.sweep();
   }
 
   async #attach(start: JournalEntry, request: AttachRequest, network: Network): Promise<Changed> {
@@ -283,6 +300,7 @@ function recordAfter({ endpoint }: JournalEntry, cause: unknown): Trace {
   return cause.isTransient || cause instanceof StoreRefused ? 'possible' : 'none';
 }
 
-function lockKey({ netnsInode, ifname }: JournalEntry): string {
-  return `${netnsInode}/${ifname}`;
+/** What is handed over has another namespace later, and one name all along. */
+function lockKey({ id, netnsInode, ifname, handed }: JournalEntry): string {
+  return handed ? id : `${netnsInode}/${ifname}`;
 }

@@ -18,6 +18,13 @@ const entrySchema = z.object({
   netnsInode: z.number(),
   ifname: z.string(),
   hostIfname: z.string(),
+  /** Somebody else moves the interface into the namespace, names it and gives it its addresses: Docker. */
+  handed: z
+    .object({
+      /** Docker's id of the endpoint; empty while only its address is taken. */
+      endpoint: z.string(),
+    })
+    .optional(),
   /** Known once its addresses are. */
   endpoint: endpointSchema.optional(),
 });

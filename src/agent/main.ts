@@ -16,6 +16,7 @@ export interface AgentProcessOptions {
   readonly socketGroup?: string | undefined;
   readonly xdp: XdpOption;
   readonly deliverOnVeth: boolean;
+  readonly docker?: string | undefined;
   readonly link: LinkMode;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'json' | 'text';
@@ -34,6 +35,7 @@ export async function runAgent(options: AgentProcessOptions): Promise<void> {
     socketGroup: options.socketGroup,
     xdp: options.xdp,
     deliverOnVeth: options.deliverOnVeth,
+    docker: options.docker,
     link: options.link,
     version: packageVersion(),
     log,

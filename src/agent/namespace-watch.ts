@@ -12,6 +12,8 @@ export interface Watched {
   readonly id: string;
   readonly netns: string;
   readonly netnsInode: number;
+  /** Somebody else moves it about: it is gone when its host end is, wherever the other one was. */
+  readonly handed?: object | undefined;
 }
 
 export interface NamespaceWatchOptions {
@@ -73,10 +75,11 @@ export class NamespaceWatch {
 
   async #checkGroup(inode: number, group: readonly Watched[]): Promise<void> {
     const { hasLink } = this.#options;
-    const linked = group.filter((one) => hasLink(one.id));
+    const here = group.filter((one) => hasLink(one.id));
     for (const one of group) {
-      if (!linked.includes(one)) this.#leave(one, 'its interface was removed');
+      if (!here.includes(one)) this.#leave(one, 'its interface was removed');
     }
+    const linked = here.filter(({ handed }) => handed === undefined);
     if (linked.length === 0 || (await somePathNames(inode, linked))) return;
     if ((await processIn(inode)) !== undefined) return;
     for (const one of linked) this.#leave(one, 'its namespace is gone');

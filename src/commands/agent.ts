@@ -11,6 +11,7 @@ export interface AgentFlags {
   readonly socketGroup?: string;
   readonly xdp: XdpOption;
   readonly xdpDeliverOnVeth?: boolean;
+  readonly docker?: string | true;
   readonly link: LinkMode;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'json' | 'text';
@@ -33,6 +34,7 @@ export function addAgent(program: Command): void {
     .addOption(etcdOption())
     .addOption(portOption())
     .addOption(socketGroupOption())
+    .addOption(dockerOption())
     .addOption(xdpOption().default('auto'))
     .addOption(deliverOnVethOption())
     .addOption(linkOption().default('veth'))
@@ -71,6 +73,12 @@ export function socketGroupOption(): Option {
   const description =
     'group of this host that may use the agent, too: its members rule the networks as root does';
   return new Option('--socket-group <group>', description).env('PLAIT_SOCKET_GROUP');
+}
+
+export function dockerOption(): Option {
+  const description =
+    'be a network driver of the Docker on this host (default: /run/docker/plugins/plait.sock)';
+  return new Option('--docker [socket]', description).env('PLAIT_DOCKER_PLUGIN');
 }
 
 export function xdpOption(): Option {

@@ -49,6 +49,11 @@ export const SETTINGS: readonly Setting[] = [
     example: 'plait',
   },
   {
+    variable: 'PLAIT_DOCKER_PLUGIN',
+    comment: 'Be a network driver of the Docker on this host, at this socket.',
+    example: '/run/docker/plugins/plait.sock',
+  },
+  {
     variable: 'PLAIT_LOG_LEVEL',
     comment: 'trace, debug, info, warn or error.',
     example: 'info',

@@ -24,6 +24,7 @@ export function unitText(command: string): string {
 Description=Plait agent: container overlay network
 Wants=network-online.target
 After=network-online.target etcd.service
+Before=docker.service
 StartLimitIntervalSec=0
 
 [Service]

@@ -5,6 +5,7 @@ import {
   formatIp,
   type Ip,
   type IpVersion,
+  macOfAddress,
   parseCidr,
   parseIp,
   randomMac,
@@ -21,6 +22,8 @@ export interface EndpointDraft {
   /** With the requested addresses only. */
   readonly endpoint: Endpoint;
   readonly isMacRequested: boolean;
+  /** It gets the MAC of its first address when it has that. */
+  readonly hasMacOfAddress: boolean;
   /** For which versions an address is to be chosen. */
   readonly missing: readonly IpVersion[];
 }
@@ -49,6 +52,7 @@ export function draftEndpoint(
       ...checkVtep(input),
     },
     isMacRequested: input.mac !== undefined,
+    hasMacOfAddress: input.mac === undefined && input.hasMacOfAddress === true,
     missing: hasAll ? [] : [...versions].filter((version) => !requested.some((ip) => ip.version === version)),
   };
 }
@@ -99,10 +103,10 @@ export class NetworkPools {
   complete(draft: EndpointDraft): Endpoint {
     const chosen = draft.missing.map((version) => this.#choose(version));
     const addresses = [...draft.endpoint.addresses, ...chosen];
-    return {
-      ...draft.endpoint,
-      addresses: addresses.sort((a, b) => parseIp(a).version - parseIp(b).version),
-    };
+    addresses.sort((a, b) => parseIp(a).version - parseIp(b).version);
+    const [first = ''] = addresses;
+    const mac = draft.hasMacOfAddress ? macOfAddress(this.#network.id, first) : draft.endpoint.mac;
+    return { ...draft.endpoint, mac, addresses };
   }
 
   #choose(version: IpVersion): string {

@@ -72,6 +72,11 @@ export class Job {
     this.outcome.catch(() => {}); // seen by who waits for it
   }
 
+  /** Of the program, which every wrapper in front of it has become. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** Ends the program with a signal (most tools print their summary on SIGINT) and waits for its last words. */
   async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<Outcome> {
     if (this.#child.exitCode === null) this.#child.kill(signal);

@@ -3,7 +3,7 @@
  * arithmetic, the sanity of our own uses, and the form of addresses in the maps (struct addr of
  * bpf/lib/types.h: IPv6, or IPv4 as ::ffff:a.b.c.d, as four words that the codec writes in network byte order).
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
 import { InvalidInput } from './errors.js';
 
@@ -205,6 +205,17 @@ export function randomMac(): string {
   bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02;
   const mac = formatMac(bytes);
   return mac === GATEWAY_MAC ? randomMac() : mac;
+}
+
+/**
+ * The MAC of an address of a network, where the same address is to have the same one again: Docker gives a container's
+ * address to the next one at once, and whoever remembers the MAC would talk to nobody.
+ */
+export function macOfAddress(network: string, address: string): string {
+  const bytes = createHash('sha256').update(`${network} ${address}`).digest().subarray(0, 6);
+  bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02;
+  const mac = formatMac(bytes);
+  return mac === GATEWAY_MAC ? macOfAddress(network, `${address}'`) : mac;
 }
 
 /** The link-local address that a kernel makes of a MAC (RFC 4291, appendix A: modified EUI-64). */

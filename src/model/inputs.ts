@@ -45,6 +45,8 @@ export interface EndpointInput {
   readonly addresses?: readonly string[];
   /** Random without one. */
   readonly mac?: string;
+  /** Without `mac`: that of its first address (`macOfAddress`), and random only if somebody has it. */
+  readonly hasMacOfAddress?: boolean;
   readonly aliases?: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
   /** Underlay address of a declared peer; required with EXTERNAL_NODE, forbidden otherwise. */

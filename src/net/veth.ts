@@ -80,6 +80,14 @@ export async function takeXdp(netns: string, ifname: string): Promise<boolean> {
   return answer.trim().endsWith('yes');
 }
 
+/** The same pair with its other end here and down, for who moves it into a namespace and sets it up there. */
+export async function createVethHere(
+  spec: Pick<VethSpec, 'kind' | 'hostIfname' | 'ifname' | 'mac' | 'mtu'>,
+): Promise<number> {
+  await createPair(spec);
+  return interfaceIndex(spec.hostIfname);
+}
+
 /** Returns false when there is no such interface. */
 export async function deleteVeth(ifname: string): Promise<boolean> {
   try {
@@ -118,17 +126,19 @@ async function settleBoth<T>(pair: Promise<void>, other: Promise<T>, ifname: str
   throw answered.reason;
 }
 
-async function createPair(spec: VethSpec): Promise<void> {
+type Pair = Pick<VethSpec, 'kind' | 'hostIfname' | 'ifname' | 'mac' | 'mtu'> & { readonly netns?: string };
+
+async function createPair(spec: Pair): Promise<void> {
   const { kind, hostIfname: host, ifname, netns, mac, mtu } = spec;
   const type = kind === 'netkit' ? NETKIT : 'type veth peer';
-  const peer = `name ${batchWord(ifname)} address ${mac} mtu ${mtu} netns ${batchWord(netns)}`;
+  const peer = `name ${batchWord(ifname)} address ${mac} mtu ${mtu}${netns === undefined ? '' : ` netns ${batchWord(netns)}`}`;
   const add = (master: string) =>
     ipBatch(
       [
         `link add name ${host} mtu ${HOST_END_MTU} ${master} ${type} ${peer}`,
         `link set dev ${host} addrgenmode none up`,
       ],
-      { doing: `create interface ${ifname} in ${netns}` },
+      { doing: `create interface ${ifname} in ${netns ?? 'the namespace of the host'}` },
     );
   try {
     await add(`master ${HEADROOM_BRIDGE}`);
@@ -142,12 +152,12 @@ async function createPair(spec: VethSpec): Promise<void> {
 }
 
 /** The kernel says "File exists" for either end. */
-async function taken(spec: VethSpec, cause: CommandFailed): Promise<PlaitError> {
+async function taken(spec: Pair, cause: CommandFailed): Promise<PlaitError> {
   const hosts = await listVeths();
   const here = hosts.some((host) => host.ifname === spec.hostIfname);
   const what = here
     ? `interface ${spec.hostIfname}: exists already on this host`
-    : `interface ${spec.ifname} in ${spec.netns}: the name is taken there`;
+    : `interface ${spec.ifname} in ${spec.netns ?? 'the namespace of the host'}: the name is taken there`;
   return new PlaitError('INTERFACE_EXISTS', `create ${what}`, {
     hint: here ? undefined : 'choose another with --ifname',
     cause,

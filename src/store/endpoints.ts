@@ -89,7 +89,7 @@ export async function placeEndpoint(
     const conflict = new Map(Object.entries(outcome.taken));
     await explain(cluster, network, current, conflict);
     if (conflict.has(endpoint.mac))
-      current = { ...current, endpoint: { ...current.endpoint, mac: randomMac() } };
+      current = { ...current, hasMacOfAddress: false, endpoint: { ...current.endpoint, mac: randomMac() } };
     taken = attempt < POLITE_ATTEMPTS ? new Set([...taken, ...conflict.keys()]) : undefined;
   }
   throw new StoreConflict(`create endpoint ${draft.endpoint.name}: others take every address first`);

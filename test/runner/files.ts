@@ -9,6 +9,7 @@ export const TIERS: Record<string, string> = {
   addon: 'addon/dist/test',
   packet: 'dist/test/packet',
   host: 'dist/test/host',
+  docker: 'dist/test/docker',
 };
 
 export interface TestFile {

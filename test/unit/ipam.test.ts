@@ -261,4 +261,26 @@ ipam('limits themselves are within', () => {
   assert.equal(validateLabels({ 'com.example/a': '' }), { 'com.example/a': '' });
 });
 
+ipam(
+  'the MAC of an address is the same each time, another on another network, and only for who asks for it',
+  () => {
+    const network = plan({ subnets: ['10.0.0.0/24'] });
+    const drafted = (more: object, on = network) =>
+      new NetworkPools(on, []).complete(
+        draftEndpoint(
+          on,
+          { name: 'web', node: randomId(), addresses: ['10.0.0.9'], ...more },
+          { id: randomId(), createdAt: new Date().toISOString() },
+        ),
+      ).mac;
+    const [first, again] = [drafted({ hasMacOfAddress: true }), drafted({ hasMacOfAddress: true })];
+    assert.is(first, again);
+    assert.is.not(drafted({ hasMacOfAddress: true, addresses: ['10.0.0.8'] }), first);
+    assert.is.not(drafted({ hasMacOfAddress: true }, plan({ subnets: ['10.0.0.0/24'] })), first);
+    assert.is.not(drafted({}), drafted({}));
+    assert.is(drafted({ hasMacOfAddress: true, mac: '02:00:00:aa:bb:cc' }), '02:00:00:aa:bb:cc');
+    assert.is(Number.parseInt(first.slice(0, 2), 16) & 3, 2, 'locally administered, and unicast');
+  },
+);
+
 ipam.run();

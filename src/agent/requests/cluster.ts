@@ -18,7 +18,7 @@ type ClusterRequests = Pick<
 >;
 
 export function clusterRequests(context: AgentContext): ClusterRequests {
-  const { self, view, writes, desired, datapath, store } = context;
+  const { self, view, writes, desired, store } = context;
   const showNode = (node: Node, spec: Spec | undefined): NodeAnswer =>
     nodeAnswer(node, { alive: view.alive.has(node.id), self: node.id === self.id, spec });
   const showNetwork = (network: Network): NetworkAnswer =>
@@ -35,10 +35,7 @@ export function clusterRequests(context: AgentContext): ClusterRequests {
     networks: () => [...view.networks.values()].sort(byName).map(showNetwork),
     network: async (ref) => showNetwork(await findNetwork(context, ref)),
     async createNetwork(request) {
-      const host = { routes: await hostRoutes(), mtu: datapath.underlay.innerMtu };
-      const network = await writes.createNetwork(inputOf(request), host);
-      view.putNetwork(network);
-      return showNetwork(network);
+      return showNetwork(await createNetworkHere(context, inputOf(request)));
     },
     async removeNetwork(ref) {
       const network = await findNetwork(context, ref);
@@ -51,6 +48,17 @@ export function clusterRequests(context: AgentContext): ClusterRequests {
       return { id: network.id, warnings: [] };
     },
   };
+}
+
+/** With what this host knows of its routes and its underlay. */
+export async function createNetworkHere(
+  { writes, view, datapath }: Pick<AgentContext, 'writes' | 'view' | 'datapath'>,
+  input: NetworkInput,
+): Promise<Network> {
+  const host = { routes: await hostRoutes(), mtu: datapath.underlay.innerMtu };
+  const network = await writes.createNetwork(input, host);
+  view.putNetwork(network);
+  return network;
 }
 
 async function hostRoutes(): Promise<HostRoute[]> {

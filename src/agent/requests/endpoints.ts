@@ -37,7 +37,7 @@ export function endpointRequests(context: AgentContext): EndpointRequests {
 }
 
 /** What is attached stays, and is detached as ever. */
-function refuseInactive({ link, self }: AgentContext): void {
+export function refuseInactive({ link, self }: AgentContext): void {
   const availability = link.availability();
   if (availability === 'active') return;
   throw new PlaitError('NODE_NOT_ACTIVE', `attach endpoint: node ${self.name} is set to ${availability}`, {

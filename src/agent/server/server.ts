@@ -1,10 +1,11 @@
 /* The HTTP server on the unix socket: who may open it, what failures look like. The routes are beside it. */
-import { chmod, chown, mkdir, unlink } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
+import { chmod, chown, mkdir } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import { describeFailure } from '../../http/failures.js';
+import { removeStale } from '../../http/unix-socket.js';
 import { PlaitError } from '../../model/errors.js';
 import { run } from '../../net/run.js';
 
@@ -94,26 +95,4 @@ function refuseNonsense(error: Error, connection: Socket): void {
 async function closeInTime(server: FastifyInstance): Promise<void> {
   const timer = setTimeout(() => server.server.closeAllConnections(), closeMs);
   await server.close().finally(() => clearTimeout(timer));
-}
-
-async function removeStale(socket: string): Promise<void> {
-  if (await answers(socket)) {
-    throw new PlaitError('SOCKET_IN_USE', `listen on ${socket}: somebody answers there already`, {
-      hint: 'stop the other agent, or use another --root',
-    });
-  }
-  await unlink(socket).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-  });
-}
-
-function answers(socket: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect(socket);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', () => resolve(false));
-  });
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { PLUGIN_SOCKET } from '../../docker/plugin.js';
 import type { AgentFlags } from '../agent.js';
 import { rootOf } from './common.js';
 import { checkAddress, checkName } from './values.js';
@@ -16,6 +17,7 @@ export async function runAgentCommand(flags: AgentFlags, command: Command): Prom
     },
     socketGroup: flags.socketGroup,
     xdp: flags.xdp,
+    docker: flags.docker === true ? PLUGIN_SOCKET : flags.docker || undefined,
     deliverOnVeth: flags.xdpDeliverOnVeth ?? false,
     link: flags.link,
     logLevel: flags.logLevel,

@@ -50,6 +50,7 @@ export function scenarios(
           await body(lab);
         } catch (error) {
           await report(lab, title);
+          console.log(`──── ${title}: ${error instanceof Error ? error.message : error}`); // uvu keeps it to the end
           throw error;
         }
       }),

@@ -1,0 +1,159 @@
+/*
+ * Endpoints whose interface somebody else moves into a namespace, names and addresses: Docker. Their life has two steps, which
+ * come apart in time: an address is taken (`reserve`), and the interface is made in the host's namespace (`handOver`).
+ *
+ *     journal "attaching" → etcd (addresses, MAC, record)    … later …    veth → program → rows → journal "attached"
+ *
+ * They end as all endpoints do: detached, or when their host end vanishes, which it does with whatever namespace the other
+ * end is in. What was begun and never taken, because whoever asked was killed, ends by itself after a minute.
+ */
+import { interfaceIndex } from 'libbpf-ts-bindings';
+import { NotFound } from '../model/errors.js';
+import type { EndpointInput } from '../model/inputs.js';
+import { type Network, randomId } from '../model/records.js';
+import { createVethHere, deleteVeth, hostIfname } from '../net/veth.js';
+import { patience } from '../patience.js';
+import { createEndpoint } from '../store/endpoints.js';
+import type { Choices } from './choices.js';
+import type { EndpointsOptions } from './endpoints.js';
+import type { JournalEntry } from './journal.js';
+import { refuseRival } from './refusals.js';
+
+export type Handed = NonNullable<JournalEntry['handed']>;
+type ReserveInput = Pick<EndpointInput, 'name' | 'addresses' | 'mac'>;
+
+/** What it has in common with the endpoints that are attached whole. */
+export interface HandedOptions extends EndpointsOptions {
+  readonly choices: Choices;
+  readonly taken: (network: Network) => string[];
+  /** Nothing else is done with the endpoint meanwhile. */
+  readonly inTurn: <T>(entry: JournalEntry, work: () => Promise<T>) => Promise<T>;
+  /** Keeps its network followed until the endpoint is gone. */
+  readonly hold: (entry: JournalEntry) => void;
+  readonly undo: (entry: JournalEntry, cause: unknown) => Promise<void>;
+  readonly detach: (id: string) => Promise<unknown>;
+}
+
+/** Docker moves an interface within seconds of having it, on a busy host too. */
+const TAKEN_MS = patience(60_000);
+
+export class HandedEndpoints {
+  readonly #options: HandedOptions;
+
+  constructor(options: HandedOptions) {
+    this.#options = options;
+  }
+
+  /** All that are not on their way out. */
+  list(): JournalEntry[] {
+    const all = this.#options.journal.values();
+    return all.filter(({ handed, phase }) => handed !== undefined && phase !== 'detaching');
+  }
+
+  /** Takes addresses for an endpoint whose interface comes later, if it ever does. Throws as `attach` does. */
+  async reserve(network: Network, input: ReserveInput, handed: Handed): Promise<JournalEntry> {
+    refuseRival(this.#options.view, network);
+    const id = randomId();
+    const entry: JournalEntry = {
+      ...{ id, phase: 'attaching', network: network.id, hostIfname: hostIfname(id), handed },
+      ...{ netns: '', netnsInode: 0, ifname: ifnameHere(id) },
+    };
+    return this.#options.inTurn(entry, () => this.#reserve(entry, input, network));
+  }
+
+  /** Says whose a reserved endpoint is. Throws NotFound. */
+  async claim(id: string, handed: Handed): Promise<JournalEntry> {
+    return this.#options.inTurn(this.#get(id), async () => {
+      const entry = { ...this.#get(id), handed };
+      await this.#options.journal.write(entry);
+      return entry;
+    });
+  }
+
+  /**
+   * Makes the interface of a reserved endpoint in the host's namespace, down; whoever asked moves it into that namespace,
+   * which may not exist yet. Returns its name. Repeated, it makes it anew. Throws NotFound.
+   */
+  async handOver(id: string, netns: string, network: Network): Promise<string> {
+    return this.#options.inTurn(this.#get(id), async () => {
+      const { journal, connector, reconciler, log, link: kind } = this.#options;
+      const entry = { ...this.#get(id), netns };
+      const { endpoint, hostIfname, ifname } = entry;
+      if (endpoint === undefined) throw new NotFound('record of endpoint', id);
+      await journal.write(entry);
+      await deleteVeth(hostIfname);
+      try {
+        const { mac } = endpoint;
+        const ifindex = await createVethHere({ kind, hostIfname, ifname, mac, mtu: network.mtu });
+        await connector.connect(entry, endpoint, network, ifindex);
+        await reconciler.settled();
+        await journal.write({ ...entry, phase: 'attached' });
+      } catch (error) {
+        await connector.disconnect(entry);
+        throw error;
+      }
+      log.info({ endpoint: id, name: endpoint.name, netns }, 'handed over');
+      return ifname;
+    });
+  }
+
+  /** Ends what nobody came for. */
+  async sweep(): Promise<void> {
+    const { detach, log } = this.#options;
+    for (const entry of this.list()) {
+      const { endpoint, phase, ifname } = entry;
+      const age = Date.now() - Date.parse(endpoint?.createdAt ?? '');
+      if (!(age > TAKEN_MS) || (phase === 'attached' && !isHere(ifname))) continue;
+      log.warn({ endpoint: entry.id }, 'nobody came for an endpoint: it is detached');
+      await detach(entry.id).catch((error) => {
+        log.warn({ endpoint: entry.id, err: error }, 'could not detach an endpoint by itself');
+      });
+    }
+  }
+
+  #get(id: string): JournalEntry {
+    const entry = this.#options.journal.get(id);
+    if (entry?.handed === undefined || entry.phase === 'detaching') throw new NotFound('endpoint', id);
+    return entry;
+  }
+
+  async #reserve(start: JournalEntry, input: ReserveInput, network: Network): Promise<JournalEntry> {
+    const { watch, journal, node, hold, undo, taken } = this.#options;
+    const choice = this.#options.choices.of(network.id);
+    let entry = start;
+    await watch.acquire(network.id);
+    hold(start);
+    try {
+      await journal.write(entry);
+      const whole = { ...input, id: start.id, node, hasMacOfAddress: true };
+      const endpoint = await createEndpoint(
+        this.#options,
+        network,
+        whole,
+        taken(network),
+        async ({ addresses }) => choice.replace(addresses),
+      );
+      entry = { ...entry, endpoint };
+      await journal.write(entry);
+      return entry;
+    } catch (error) {
+      await undo(entry, error);
+      throw error;
+    } finally {
+      choice.replace([]);
+    }
+  }
+}
+
+/** Of the other end, for as long as nobody has taken it. */
+function ifnameHere(id: string): string {
+  return `plc${id.slice(0, 11)}`;
+}
+
+function isHere(ifname: string): boolean {
+  try {
+    return interfaceIndex(ifname) > 0;
+  } catch {
+    return false;
+  }
+}

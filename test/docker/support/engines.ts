@@ -1,0 +1,163 @@
+// Docker engines on the hosts of a lab: a real dockerd in each host's network namespace, with a mount namespace of its own, in
+// which /run and /etc are its own. Everything of it lies in one directory of a tmpfs, and goes with it.
+
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ExecFailed, Job, type Outcome } from '../../../src/lab/exec.js';
+import type { Lab } from '../../../src/lab/lab.js';
+import { waitFor } from '../../../src/lab/wait.js';
+import { patience } from '../../../src/patience.js';
+
+/** Debian's, whatever else is in the PATH: a client that is newer than the engine refuses some options. */
+const DOCKER = '/usr/bin/docker';
+const IMAGE = 'bb';
+const APPLETS = ['sh', 'ping', 'sleep', 'ip', 'wget', 'nc', 'httpd', 'true', 'cat', 'echo', 'seq'];
+const START_MS = 30_000;
+/** No command may take longer, whatever is broken. */
+const COMMAND_MS = 60_000;
+
+export class Engine {
+  readonly node: string;
+  /** Where the agent of the host is to serve Docker. */
+  readonly plugin: string;
+  readonly #lab: Lab;
+  readonly #dir: string;
+  readonly #holder: Job;
+  #daemon: number | undefined;
+
+  constructor(lab: Lab, node: string) {
+    this.#lab = lab;
+    this.node = node;
+    this.#dir = mkdtempSync(`/dev/shm/pt-docker-${node}-`);
+    this.plugin = join(this.#dir, 'plait.sock');
+    for (const name of ['up', 'work', 'data', 'exec']) mkdirSync(join(this.#dir, name));
+    this.#holder = lab.start(node, `unshare -m -u --propagation private sh ${this.#holderScript()}`);
+  }
+
+  #holderScript(): string {
+    const path = join(this.#dir, 'holder.sh');
+    const lines = [
+      'set -e',
+      'mount -t tmpfs tmpfs /run',
+      `mount -t overlay overlay -o lowerdir=/etc,upperdir=${this.#dir}/up,workdir=${this.#dir}/work /etc`,
+      'mkdir -p /etc/docker/plugins',
+      `echo unix://${this.plugin} >/etc/docker/plugins/plait.spec`,
+      'rm -f /etc/resolv.conf; echo nameserver 127.0.0.1 >/etc/resolv.conf',
+      `hostname ${this.node}`,
+      `touch ${this.#dir}/ready`,
+      'exec sleep infinity',
+    ];
+    writeFileSync(path, `${lines.join('\n')}\n`);
+    return path;
+  }
+
+  get #socket(): string {
+    return `unix://${this.#dir}/docker.sock`;
+  }
+
+  /** Starts dockerd, again if it was killed. */
+  async start(options = ''): Promise<void> {
+    await waitFor('the namespaces of the engine', async () => readable(join(this.#dir, 'ready')));
+    for (const left of ['exec/containerd/containerd.pid', 'docker.pid'])
+      rmSync(join(this.#dir, left), { force: true });
+    const line = [
+      `-t ${this.#holder.pid} -m -u --net=${this.#lab.netns(this.node)} -- dockerd --data-root ${this.#dir}/data`,
+      `--exec-root ${this.#dir}/exec -H ${this.#socket} --pidfile ${this.#dir}/docker.pid --storage-driver vfs ${options}`,
+    ].join(' ');
+    const log = openSync(join(this.#dir, 'dockerd.log'), 'a');
+    const child = spawn('nsenter', line.trim().split(' '), { stdio: ['ignore', log, log], cwd: '/' });
+    closeSync(log);
+    this.#daemon = child.pid;
+    await waitFor(
+      `dockerd of ${this.node}; ${this.log()}`,
+      async () => (await this.try('version')).status === 0,
+      START_MS,
+    );
+  }
+
+  /** As a crash. Containers die when it comes back, unless it has --live-restore. */
+  async kill(): Promise<void> {
+    if (this.#daemon) process.kill(this.#daemon, 'SIGKILL');
+    await waitFor('dockerd to be gone', async () => (await this.try('version')).status !== 0);
+  }
+
+  /** Makes the image `bb`. */
+  async loadImage(): Promise<void> {
+    const root = join(this.#dir, 'image');
+    mkdirSync(join(root, 'bin'), { recursive: true });
+    execFileSync('cp', ['/bin/busybox', join(root, 'bin/busybox')]);
+    for (const applet of APPLETS) execFileSync('ln', ['-s', 'busybox', join(root, 'bin', applet)]);
+    const tar = execFileSync('tar', ['-C', root, '-c', '.'], { maxBuffer: 1 << 26 });
+    execFileSync(DOCKER, ['-H', this.#socket, 'import', '-', IMAGE], { input: tar });
+  }
+
+  /** A command as a person types it, split at spaces. */
+  try(line: string): Promise<Outcome> {
+    const argv = ['-H', this.#socket, ...line.split(' ')];
+    return new Job({ file: DOCKER, args: argv, env: process.env }, patience(COMMAND_MS)).outcome;
+  }
+
+  async docker(line: string): Promise<string> {
+    const { status, stdout, stderr } = await this.try(line);
+    if (status !== 0)
+      throw new Error(`${this.node}# docker ${line}: ${status}: ${stderr}${stdout}`) as ExecFailed;
+    return stdout.trim();
+  }
+
+  /** A container that lives until it is removed. */
+  async run(name: string, options: string): Promise<void> {
+    await this.docker(`run -d --name ${name} ${options} ${IMAGE} sleep 10000`);
+  }
+
+  exec(name: string, line: string): Promise<Outcome> {
+    return this.try(`exec ${name} ${line}`);
+  }
+
+  async address(name: string, network: string): Promise<string> {
+    return this.docker(`inspect -f {{.NetworkSettings.Networks.${network}.IPAddress}} ${name}`);
+  }
+
+  log(): string {
+    try {
+      return readFileSync(join(this.#dir, 'dockerd.log'), 'utf8').split('\n').slice(-15).join('\n');
+    } catch {
+      return '';
+    }
+  }
+
+  /** With all containers, and whatever of it is on this machine. */
+  async remove(): Promise<void> {
+    const ids = await this.try('ps -aq').then(({ stdout }) => stdout.split('\n').filter(Boolean));
+    if (ids.length > 0) await this.try(`rm -f ${ids.join(' ')}`);
+    const containerd = readable(join(this.#dir, 'exec/containerd/containerd.pid'))
+      ? Number(readFileSync(join(this.#dir, 'exec/containerd/containerd.pid'), 'utf8'))
+      : undefined;
+    if (this.#daemon && isAlive(this.#daemon)) {
+      process.kill(this.#daemon, 'SIGTERM');
+      await waitFor('dockerd to end', async () => !isAlive(this.#daemon ?? 0), 20_000).catch(() => undefined);
+      if (isAlive(this.#daemon)) process.kill(this.#daemon, 'SIGKILL');
+    }
+    if (containerd && isAlive(containerd)) process.kill(containerd, 'SIGKILL');
+    await this.#holder.stop('SIGKILL');
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+}
+
+function readable(path: string): boolean {
+  try {
+    readFileSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A zombie is not: nobody may be there to bury it. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
