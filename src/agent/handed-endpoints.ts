@@ -36,6 +36,8 @@ export interface HandedOptions extends EndpointsOptions {
 
 /** Docker moves an interface within seconds of having it, on a busy host too. */
 const TAKEN_MS = patience(60_000);
+/** From the first call of Docker to the last one that makes the interface. */
+const BEGUN_MS = patience(5_000);
 
 export class HandedEndpoints {
   readonly #options: HandedOptions;
@@ -97,6 +99,15 @@ export class HandedEndpoints {
     });
   }
 
+  /**
+   * Whether somebody has it: its interface is in another namespace, or is just on its way there. Otherwise it is left from
+   * a process that was killed.
+   */
+  isInUse({ phase, endpoint, hostIfname, ifname }: JournalEntry): boolean {
+    if (phase === 'attached') return isHere(hostIfname) && !isHere(ifname);
+    return Date.now() - Date.parse(endpoint?.createdAt ?? '') < BEGUN_MS;
+  }
+
   /** Ends what nobody came for. */
   async sweep(): Promise<void> {
     const { detach, log } = this.#options;
@@ -145,7 +156,7 @@ export class HandedEndpoints {
   }
 }
 
-/** Of the other end, for as long as nobody has taken it. */
+/** Name of the other end, for as long as nobody has taken it. */
 function ifnameHere(id: string): string {
   return `plc${id.slice(0, 11)}`;
 }

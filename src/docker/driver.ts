@@ -33,11 +33,13 @@ import {
   textOptions,
   VNI_OPTION,
 } from './protocol.js';
+import type { Releases } from './releases.js';
 
 export interface DriverOptions {
   readonly networks: DockerNetworks;
   readonly cluster: ClusterNetworks;
   readonly endpoints: Pick<Endpoints, 'detach' | 'handed'>;
+  readonly releases: Releases;
   readonly log: Logger;
 }
 
@@ -159,6 +161,9 @@ export class Driver {
     if (isOurs && (mac === undefined || holder.endpoint?.mac === containerMac(mac))) {
       return endpoints.handed.claim(holder.id, { endpoint: id });
     }
+    if (!isOurs && endpoints.handed.isInUse(holder)) {
+      throw new AddressTaken(address, network.name, `endpoint ${holder.endpoint?.name} of this host`);
+    }
     await endpoints.detach(holder.id);
     return undefined;
   }
@@ -178,7 +183,10 @@ export class Driver {
 
   async deleteEndpoint(id: string): Promise<object> {
     const entry = this.#endpoint(id);
-    if (entry !== undefined) await this.#options.endpoints.detach(entry.id);
+    if (entry === undefined) return {};
+    const { endpoints, releases } = this.#options;
+    for (const address of entry.endpoint?.addresses ?? []) releases.expect(entry.network, address);
+    await endpoints.detach(entry.id);
     return {};
   }
 

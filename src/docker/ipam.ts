@@ -5,9 +5,10 @@
  */
 import type { Logger } from 'pino';
 import type { Endpoints } from '../agent/endpoints.js';
+import type { JournalEntry } from '../agent/journal.js';
 import { parseRequest } from '../http/failures.js';
 import { canonicalIp, contains, formatCidr, formatIp, parseCidr, parseIp } from '../model/addresses.js';
-import { InvalidInput } from '../model/errors.js';
+import { AddressTaken, InvalidInput } from '../model/errors.js';
 import { type Network, randomId } from '../model/records.js';
 import type { ClusterNetworks } from './cluster-networks.js';
 import type { Methods } from './plugin.js';
@@ -22,10 +23,12 @@ import {
   requestPoolSchema,
   textOptions,
 } from './protocol.js';
+import type { Releases } from './releases.js';
 
 export interface IpamOptions {
   readonly cluster: ClusterNetworks;
   readonly endpoints: Pick<Endpoints, 'detach' | 'handed'>;
+  readonly releases: Releases;
   readonly log: Logger;
 }
 
@@ -112,20 +115,33 @@ export class Ipam {
     return { Address: `${address}/${pool.prefix}` };
   }
 
+  #holder(network: Network, address: string): JournalEntry | undefined {
+    return this.#options.endpoints.handed
+      .list()
+      .find(({ endpoint }) => endpoint?.network === network.id && endpoint.addresses.includes(address));
+  }
+
   /** Docker has forgotten whoever had it here: a dockerd that was killed gives nothing back. */
   async #freeHere(network: Network, address: string): Promise<void> {
     const { endpoints, log } = this.#options;
-    const holder = endpoints.handed
-      .list()
-      .find(({ endpoint }) => endpoint?.network === network.id && endpoint.addresses.includes(address));
+    const holder = this.#holder(network, address);
     if (holder === undefined) return;
+    if (endpoints.handed.isInUse(holder)) {
+      throw new AddressTaken(address, network.name, `endpoint ${holder.endpoint?.name} of this host`);
+    }
     log.info({ endpoint: holder.id, address }, 'Docker gives the address anew: its endpoint of before goes');
     await endpoints.detach(holder.id);
   }
 
+  /** Most went with their endpoint. What is left is an address whose endpoint never came. */
   async releaseAddress(pool: string, address: string): Promise<object> {
-    const network = address === '' ? undefined : await this.#options.cluster.find(undefined, pool);
-    if (network !== undefined) await this.#freeHere(network, canonicalIp(address));
+    const { cluster, releases, endpoints } = this.#options;
+    const network = address === '' ? undefined : await cluster.find(undefined, pool);
+    if (network === undefined) return {};
+    const plain = canonicalIp(address);
+    if (releases.take(network.id, plain)) return {};
+    const holder = this.#holder(network, plain);
+    if (holder?.handed?.endpoint === '') await endpoints.detach(holder.id);
     return {};
   }
 }

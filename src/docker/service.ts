@@ -9,6 +9,7 @@ import { Driver } from './driver.js';
 import { Ipam } from './ipam.js';
 import { DockerNetworks } from './networks.js';
 import { type Methods, servePlugin } from './plugin.js';
+import { Releases } from './releases.js';
 
 export interface DockerOptions {
   /** Where dockerd looks for the driver. */
@@ -26,8 +27,9 @@ export async function serveDocker(context: AgentContext, options: DockerOptions)
   const { view, store, writes, endpoints, log } = context;
   const networks = await DockerNetworks.open(options.state, log);
   const cluster = new ClusterNetworks({ view, store, writes, create: options.create });
-  const driver = new Driver({ networks, cluster, endpoints, log });
-  const ipam = new Ipam({ cluster, endpoints, log });
+  const releases = new Releases();
+  const driver = new Driver({ networks, cluster, endpoints, releases, log });
+  const ipam = new Ipam({ cluster, endpoints, releases, log });
   const server = await servePlugin(
     options.socket,
     {

@@ -63,7 +63,7 @@ export class Engine {
       rmSync(join(this.#dir, left), { force: true });
     const line = [
       `-t ${this.#holder.pid} -m -u --net=${this.#lab.netns(this.node)} -- dockerd --data-root ${this.#dir}/data`,
-      `--exec-root ${this.#dir}/exec -H ${this.#socket} --pidfile ${this.#dir}/docker.pid --storage-driver vfs ${options}`,
+      `--exec-root ${this.#dir}/exec -H ${this.#socket} --pidfile ${this.#dir}/docker.pid --storage-driver vfs --exec-opt native.cgroupdriver=cgroupfs ${options}`,
     ].join(' ');
     const log = openSync(join(this.#dir, 'dockerd.log'), 'a');
     const child = spawn('nsenter', line.trim().split(' '), { stdio: ['ignore', log, log], cwd: '/' });
