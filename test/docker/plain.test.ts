@@ -332,12 +332,15 @@ scenario(
 );
 
 scenario('the engines go, and nothing of them is left', async (lab) => {
-  await d1.docker('rm -f c1');
-  await d2.docker('rm -f c2');
-  for (const engine of [d1, d2]) await engine.docker('network rm app');
-  assert.match(await lab.plait('n1', 'network ls'), /app/, 'a network with a name stays for others');
-  await agree(lab, 0);
-  await Promise.all([d1, d2].map((engine) => engine.remove()));
+  try {
+    await d1.docker('rm -f c1');
+    await d2.docker('rm -f c2');
+    for (const engine of [d1, d2]) await engine.docker('network rm app');
+    assert.match(await lab.plait('n1', 'network ls'), /app/, 'a network with a name stays for others');
+    await agree(lab, 0);
+  } finally {
+    await Promise.all([d1, d2].map((engine) => engine.remove()));
+  }
 });
 
 run();
