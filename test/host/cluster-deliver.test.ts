@@ -65,7 +65,9 @@ const LOSSLESS = /(\d+) packets transmitted, \1 received, 0% packet loss/;
 async function onlyByXdp(lab: Lab, from: string, to: string, node: string): Promise<void> {
   const growth = await grown(lab, node, async () => assert.match(await echoes(lab, from, to), LOSSLESS));
   assert.ok((growth['xdp-delivered'] ?? 0) >= 50, JSON.stringify(growth));
-  assert.is(growth['xdp-delivered'], growth['remote-received'], 'all of them');
+  // Reports of multicast groups, flooded, come now and then: they go the other way.
+  const late = (growth['remote-received'] ?? 0) - (growth['xdp-delivered'] ?? 0);
+  assert.ok(late <= (growth.flooded ?? 0), JSON.stringify(growth));
 }
 
 scenario('status shows it, containers are ready for it, and verify finds all in place', async (lab) => {
