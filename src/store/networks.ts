@@ -147,6 +147,7 @@ function checkSubnets(network: Network, others: readonly Network[]): void {
 /** Removes a network that has no endpoints. Throws NetworkInUse, NotFound. */
 export async function removeNetwork(store: Store, network: Network): Promise<void> {
   const { id, name, vni } = network;
+  if ((await store.get(networkKey(id))) === undefined) throw new NotFound('network', name);
   const { succeeded } = await store.txn(
     [present(networkKey(id)), noneBelow(endpointsOf(id))],
     [
@@ -159,7 +160,7 @@ export async function removeNetwork(store: Store, network: Network): Promise<voi
   );
   if (succeeded) return;
   const { entries } = await store.list(endpointsOf(id));
-  if (entries.length === 0) throw new NotFound('network', name);
+  if (entries.length === 0) return; // gone since: by another, or by this transaction, whose first answer got lost
   const names = parseAll(entries, parseEndpoint).records.map((endpoint) => endpoint.name);
   throw new NetworkInUse(name, names.sort().slice(0, SHOWN_ENDPOINTS), entries.length);
 }

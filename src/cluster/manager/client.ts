@@ -35,7 +35,10 @@ const ANSWER_LIMIT = 16 * 1024 * 1024;
 export class ManagersUnreachable extends StoreUnavailable {}
 
 /** As a manager said it. */
-class Refused extends PlaitError {
+export class Refused extends PlaitError {
+  /** Another manager was asked before, and may have done it although no answer came. */
+  isRepeated = false;
+
   constructor(code: string, message: string, hint: string | undefined) {
     super(code, message, { hint, isTransient: code === 'STORE_UNAVAILABLE' });
   }
@@ -75,6 +78,7 @@ export class ManagerClient {
       try {
         return schema.parse(await this.#exchange(manager, call));
       } catch (error) {
+        if (error instanceof Refused) error.isRepeated = turn > 0;
         if (error instanceof PlaitError && !error.isTransient) throw error;
         reasons.push(`${manager}: ${error instanceof Error ? error.message : error}`);
         this.#current += 1;

@@ -13,7 +13,7 @@ import {
 import { patience } from '../../patience.js';
 import type { Orphans } from '../../store/gc.js';
 import type { ClusterWrites, Holding, NamedNode, Placement } from '../../store/writes.js';
-import type { ManagerClient } from './client.js';
+import { type ManagerClient, Refused } from './client.js';
 import type { WriteName } from './contract.js';
 
 const nothing = z.looseObject({ answer: z.null() });
@@ -56,8 +56,11 @@ export class ManagerWrites implements ClusterWrites {
     return this.#ask('create-network', [input, host, randomId()], networkSchema);
   }
 
+  /** A manager whose answer got lost may have removed it: then the next one knows of none. */
   async removeNetwork(network: Network): Promise<void> {
-    await this.#do('remove-network', [network]);
+    await this.#do('remove-network', [network]).catch((error) => {
+      if (!(error instanceof Refused && error.isRepeated && error.code === 'NOT_FOUND')) throw error;
+    });
   }
 
   restoreNetwork(network: Network, endpoint: Endpoint): Promise<boolean> {
