@@ -78,17 +78,18 @@ export class HandedEndpoints {
    */
   async handOver(id: string, netns: string, network: Network): Promise<string> {
     return this.#options.inTurn(this.#get(id), async () => {
-      const { journal, connector, reconciler, log, link: kind } = this.#options;
-      const entry = { ...this.#get(id), netns };
+      const { journal, connector, log, link: kind } = this.#options;
+      const before = this.#get(id);
+      const entry = { ...before, netns };
       const { endpoint, hostIfname, ifname } = entry;
       if (endpoint === undefined) throw new NotFound('record of endpoint', id);
       await journal.write(entry);
-      await deleteVeth(hostIfname);
+      if (before.netns !== '') await deleteVeth(hostIfname); // of an earlier try
       try {
         const { mac } = endpoint;
         const ifindex = await createVethHere({ kind, hostIfname, ifname, mac, mtu: network.mtu });
+        // Gateways settle by themselves: whoever takes the interface has a way out of its own.
         await connector.connect(entry, endpoint, network, ifindex);
-        await reconciler.settled();
         await journal.write({ ...entry, phase: 'attached' });
       } catch (error) {
         await connector.disconnect(entry);
