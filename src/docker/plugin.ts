@@ -3,12 +3,10 @@
  * answer of status 200 with the reason, under both names that Docker reads it by. Docker waits for ever, holding locks
  * of the network, so no answer takes longer than ANSWER_MS.
  */
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { describeFailure } from '../http/failures.js';
-import { removeStale } from '../http/unix-socket.js';
+import { listenOn } from '../http/unix-socket.js';
 import { PlaitError } from '../model/errors.js';
 import { patience } from '../patience.js';
 
@@ -62,14 +60,7 @@ export async function servePlugin(socket: string, methods: Methods, log: Logger)
       return reply.type(CONTENT_TYPE).send(JSON.stringify(body));
     });
   }
-  await mkdir(dirname(socket), { recursive: true, mode: 0o755 });
-  await removeStale(socket);
-  const umask = process.umask(0o177);
-  try {
-    await server.listen({ path: socket });
-  } finally {
-    process.umask(umask);
-  }
+  await listenOn(server, socket);
   return server;
 }
 

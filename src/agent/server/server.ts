@@ -1,11 +1,10 @@
 /* The HTTP server on the unix socket: who may open it, what failures look like. The routes are beside it. */
-import { chmod, chown, mkdir } from 'node:fs/promises';
+import { chmod, chown } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import { dirname } from 'node:path';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import { describeFailure } from '../../http/failures.js';
-import { removeStale } from '../../http/unix-socket.js';
+import { listenOn } from '../../http/unix-socket.js';
 import { PlaitError } from '../../model/errors.js';
 import { run } from '../../net/run.js';
 
@@ -59,14 +58,7 @@ export async function serve(
     }),
   );
   routes(server);
-  await mkdir(dirname(socket), { recursive: true, mode: 0o755 });
-  await removeStale(socket);
-  const umask = process.umask(0o177);
-  try {
-    await server.listen({ path: socket });
-  } finally {
-    process.umask(umask);
-  }
+  await listenOn(server, socket);
   await chmod(socket, gid === undefined ? 0o600 : 0o660);
   if (gid !== undefined) await chown(socket, 0, gid);
   return { close: () => closeInTime(server) };

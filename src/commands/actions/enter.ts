@@ -26,7 +26,18 @@ export interface MemberAddresses {
 
 export async function addressesOf(flags: MemberFlags): Promise<MemberAddresses> {
   checkName('option --name', flags.name);
+  checkAddresses(flags);
   const { advertiseAddr, listenAddr, dataPathAddr } = flags;
+  const advertiseAddress = advertiseAddr ?? (await defaultAddress());
+  return {
+    advertiseAddress,
+    listenAddress: listenAddr ?? advertiseAddress,
+    dataPathAddress: dataPathAddr ?? advertiseAddress,
+  };
+}
+
+/** Of those that are given. */
+export function checkAddresses({ advertiseAddr, listenAddr, dataPathAddr }: Omit<MemberFlags, 'name'>): void {
   const given = {
     '--advertise-addr': advertiseAddr,
     '--listen-addr': listenAddr,
@@ -35,12 +46,6 @@ export async function addressesOf(flags: MemberFlags): Promise<MemberAddresses> 
   for (const [option, value] of Object.entries(given)) {
     if (value !== undefined) checkAddress(`option ${option}`, value);
   }
-  const advertiseAddress = advertiseAddr ?? (await defaultAddress());
-  return {
-    advertiseAddress,
-    listenAddress: listenAddr ?? advertiseAddress,
-    dataPathAddress: dataPathAddr ?? advertiseAddress,
-  };
 }
 
 /** One that runs has made itself at home with another cluster, or with an etcd that it was told of. */

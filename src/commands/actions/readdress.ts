@@ -6,21 +6,13 @@ import { UsageError } from '../../output/errors.js';
 import { print } from '../../output/print.js';
 import type { ReaddressFlags } from '../readdress.js';
 import { rootOf } from './common.js';
-import { startAgent } from './enter.js';
-import { checkAddress } from './values.js';
+import { checkAddresses, startAgent } from './enter.js';
 
 /** The agent ends only when nothing stands in the way any more. */
 export async function readdress(flags: ReaddressFlags, command: Command): Promise<void> {
   const { advertiseAddr, listenAddr, dataPathAddr, manager, agent } = flags;
-  const given = {
-    '--advertise-addr': advertiseAddr,
-    '--listen-addr': listenAddr,
-    '--data-path-addr': dataPathAddr,
-  };
-  for (const [option, value] of Object.entries(given)) {
-    if (value !== undefined) checkAddress(`option ${option}`, value);
-  }
-  if (manager === undefined && Object.values(given).every((value) => value === undefined)) {
+  checkAddresses(flags);
+  if ([manager, advertiseAddr, listenAddr, dataPathAddr].every((value) => value === undefined)) {
     throw new UsageError('option --advertise-addr: it is missing, and no other address is given');
   }
   const root = rootOf(command);
