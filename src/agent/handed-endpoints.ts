@@ -52,6 +52,13 @@ export class HandedEndpoints {
     return all.filter(({ handed, phase }) => handed !== undefined && phase !== 'detaching');
   }
 
+  /** Who has that address of the network here. */
+  holderOf(network: Network, address: string): JournalEntry | undefined {
+    return this.list().find(
+      ({ endpoint }) => endpoint?.network === network.id && endpoint.addresses.includes(address),
+    );
+  }
+
   /** Takes addresses for an endpoint whose interface comes later, if it ever does. Throws as `attach` does. */
   async reserve(network: Network, input: ReserveInput, handed: Handed): Promise<JournalEntry> {
     refuseRival(this.#options.view, network);

@@ -71,8 +71,13 @@ export async function writeMembership(state: string, membership: MembershipFile)
   await writeFileAtomically(membershipPath(state), text, { durable: true });
 }
 
+/** HOST:PORT of a manager's API. */
+export function apiOf(address: string): string {
+  return `${inUrl(address)}:${JOIN_PORT}`;
+}
+
 export function managerAt(node: string, address: string): ManagerAddress {
-  return { node, api: `${inUrl(address)}:${JOIN_PORT}` };
+  return { node, api: apiOf(address) };
 }
 
 /** An IPv6 address needs brackets. */

@@ -6,7 +6,7 @@ import { PlaitError } from '../model/errors.js';
 import type { Paths } from '../model/paths.js';
 import { findUnderlay } from '../net/underlay.js';
 import { withPort } from './join-client.js';
-import { inUrl, JOIN_PORT, type MembershipFile, readMembership, writeMembership } from './membership-file.js';
+import { apiOf, type MembershipFile, readMembership, writeMembership } from './membership-file.js';
 
 export interface Addresses {
   readonly advertiseAddress?: string | undefined;
@@ -65,5 +65,3 @@ function withAddresses(before: MembershipFile, given: Addresses): MembershipFile
     ],
   };
 }
-
-const apiOf = (address: string): string => `${inUrl(address)}:${JOIN_PORT}`;

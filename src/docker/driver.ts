@@ -153,9 +153,7 @@ export class Driver {
     mac: string | undefined,
   ): Promise<JournalEntry | undefined> {
     const { endpoints } = this.#options;
-    const holder = endpoints.handed
-      .list()
-      .find(({ endpoint }) => endpoint?.network === network.id && endpoint.addresses.includes(address));
+    const holder = endpoints.handed.holderOf(network, address);
     if (holder === undefined) return undefined;
     const isOurs = holder.handed?.endpoint === '' || holder.handed?.endpoint === id;
     if (isOurs && (mac === undefined || holder.endpoint?.mac === containerMac(mac))) {

@@ -5,7 +5,6 @@
  */
 import type { Logger } from 'pino';
 import type { Endpoints } from '../agent/endpoints.js';
-import type { JournalEntry } from '../agent/journal.js';
 import { parseRequest } from '../http/failures.js';
 import { canonicalIp, contains, formatCidr, formatIp, parseCidr, parseIp } from '../model/addresses.js';
 import { AddressTaken, InvalidInput } from '../model/errors.js';
@@ -115,16 +114,10 @@ export class Ipam {
     return { Address: `${address}/${pool.prefix}` };
   }
 
-  #holder(network: Network, address: string): JournalEntry | undefined {
-    return this.#options.endpoints.handed
-      .list()
-      .find(({ endpoint }) => endpoint?.network === network.id && endpoint.addresses.includes(address));
-  }
-
   /** Docker has forgotten whoever had it here: a dockerd that was killed gives nothing back. */
   async #freeHere(network: Network, address: string): Promise<void> {
     const { endpoints, log } = this.#options;
-    const holder = this.#holder(network, address);
+    const holder = endpoints.handed.holderOf(network, address);
     if (holder === undefined) return;
     if (endpoints.handed.isInUse(holder)) {
       throw new AddressTaken(address, network.name, `endpoint ${holder.endpoint?.name} of this host`);
@@ -140,7 +133,7 @@ export class Ipam {
     if (network === undefined) return {};
     const plain = canonicalIp(address);
     if (releases.take(network.id, plain)) return {};
-    const holder = this.#holder(network, plain);
+    const holder = endpoints.handed.holderOf(network, plain);
     if (holder?.handed?.endpoint === '') await endpoints.detach(holder.id);
     return {};
   }
