@@ -126,7 +126,10 @@ export class Ipam {
     await endpoints.detach(holder.id);
   }
 
-  /** Most went with their endpoint. What is left is an address whose endpoint never came. */
+  /**
+   * Most went with their endpoint. What is left is an address whose endpoint never came, or whose DeleteEndpoint
+   * did not arrive.
+   */
   async releaseAddress(pool: string, address: string): Promise<object> {
     const { cluster, releases, endpoints } = this.#options;
     const network = address === '' ? undefined : await cluster.find(undefined, pool);
@@ -134,7 +137,9 @@ export class Ipam {
     const plain = canonicalIp(address);
     if (releases.take(network.id, plain)) return {};
     const holder = endpoints.handed.holderOf(network, plain);
-    if (holder?.handed?.endpoint === '') await endpoints.detach(holder.id);
+    if (holder === undefined) return {};
+    const isUnclaimed = holder.handed?.endpoint === '';
+    if (isUnclaimed || !endpoints.handed.isInUse(holder)) await endpoints.detach(holder.id);
     return {};
   }
 }

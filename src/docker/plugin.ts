@@ -7,7 +7,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { describeFailure } from '../http/failures.js';
 import { listenOn } from '../http/unix-socket.js';
-import { PlaitError } from '../model/errors.js';
+import { InvalidInput, PlaitError } from '../model/errors.js';
 import { patience } from '../patience.js';
 
 /** Where dockerd looks for a driver called `plait`. */
@@ -25,7 +25,7 @@ export async function servePlugin(socket: string, methods: Methods, log: Logger)
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
     try {
-      done(null, body === '' ? {} : JSON.parse(body as string));
+      done(null, body === '' ? undefined : JSON.parse(body as string));
     } catch (error) {
       done(error as Error);
     }
@@ -36,7 +36,11 @@ export async function servePlugin(socket: string, methods: Methods, log: Logger)
   });
   server.setErrorHandler((error, request, reply) => {
     const { body } = describeFailure(error);
-    const text = [body.error.message, body.error.hint].filter(Boolean).join('; ');
+    // dockerd (20.10 at least) repeats a call that broke after it was sent, with what it has not read of its content: nothing.
+    const isCutOff = error instanceof InvalidInput && (request.body ?? undefined) === undefined;
+    const text = isCutOff
+      ? `${request.url.slice(1)}: its first try was cut off, and Docker repeats it without content; run the command again`
+      : [body.error.message, body.error.hint].filter(Boolean).join('; ');
     if (body.error.code === 'INTERNAL')
       log.error({ call: request.url, err: error }, 'a call of Docker failed');
     else log.warn({ call: request.url, err: error }, 'a call of Docker was refused');

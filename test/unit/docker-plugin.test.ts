@@ -87,6 +87,12 @@ test('a failure is an answer, with its reason under both names', async () => {
   assert.equal([status, body], [200, { Err: text, Error: text }]);
 });
 
+test('a call that lost its content on the way says so', async () => {
+  const { status, body } = await call('/NetworkDriver.Refuse', '');
+  assert.is(status, 200);
+  assert.match((body as { Err: string }).Err, /^NetworkDriver\.Refuse: .* cut off, .* run the command again$/);
+});
+
 test('what breaks is an answer, too', async () => {
   const { status, body } = await call('/NetworkDriver.Break', '{}');
   assert.equal([status, typeof (body as { Err: unknown }).Err], [200, 'string']);
