@@ -112,11 +112,6 @@ export class ManagerDuty {
     if (isOtherCa && this.#etcd) this.#work.push(this.#restartSoon());
   }
 
-  /** The other members know where it is now: what it began with before that, it begins anew. */
-  restartEtcd(): void {
-    this.#etcd?.restart();
-  }
-
   async #restartSoon(): Promise<void> {
     await pauseUnless(this.#closing.signal, Math.random() * RESTART_SPREAD_MS);
     this.#etcd?.restart();

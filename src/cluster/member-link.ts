@@ -258,7 +258,6 @@ export class MemberLink implements ClusterLink {
       await this.#client.ask({ method: 'POST', path: '/v1/address', body: { address } }, z.looseObject({}));
     }
     await this.#renewal?.renew();
-    this.#duty?.restartEtcd();
     log.info({ address }, 'the cluster knows this node by its new address');
   }
 

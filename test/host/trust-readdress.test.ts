@@ -1,6 +1,7 @@
-// timeout: 240 s
+// timeout: 300 s
 
-// Hosts of a cluster that get other addresses: a worker, and a manager among three, whose etcd goes along. The old address goes off the host each time, so that nothing can depend on it.
+// Hosts of a cluster that get other addresses: a worker, a manager among three, whose etcd goes along, and all managers of a
+// worker that was away. The old address is off the host each time, so that nothing can depend on it.
 
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -29,14 +30,12 @@ async function nodes(lab: Lab, at: string): Promise<NodeAnswer[]> {
 const vtepOf = async (lab: Lab, at: string, name: string): Promise<string | undefined> =>
   (await nodes(lab, at)).find((node) => node.name === name)?.vtep;
 
-/** As an operator does it: the new address on, the command, the old one off. */
-async function readdress(lab: Lab, name: string, address: string, options = ''): Promise<void> {
-  const before = (await lab.sh(name, 'ip -4 -o address show dev eth0')).split(/ +/)[3] ?? '';
+/** After its DHCP server gave it another address: the old one is gone when the command is typed. */
+async function readdress(lab: Lab, name: string, address: string): Promise<void> {
+  await lab.sh(name, 'ip -4 address flush dev eth0 scope global');
   await lab.sh(name, `ip address add ${address}/24 dev eth0`);
-  await lab.plait(name, `readdress --advertise-addr ${address} ${options}`.trim());
+  await lab.plait(name, `readdress --advertise-addr ${address}`);
   lab.adoptAgent(name);
-  await lab.sh(name, `ip address delete ${before} dev eth0`);
-  await lab.sh(name, `ip address replace ${address}/24 dev eth0`); // a secondary one goes with its first
 }
 
 async function settled(lab: Lab, name: string, address: string): Promise<void> {
@@ -97,6 +96,41 @@ scenario('a manager moves: its etcd goes along, and is one on which the others c
   await allReach(lab, containers);
   const { stdout } = await lab.try('n2', ['plait', 'doctor']);
   assert.not.match(stdout, /192\.0\.2\.202/, 'nobody speaks of the old address');
+});
+
+scenario('all managers move while a worker is away, which is told where they are', async (lab) => {
+  await lab.killAgent('n4');
+  for (const [name, address] of [
+    ['n1', '192.0.2.81'],
+    ['n2', '192.0.2.82'],
+    ['n3', '192.0.2.83'],
+  ] as const) {
+    await readdress(lab, name, address);
+    await waitFor(
+      `${name} to be ready`,
+      async () => {
+        return (await nodes(lab, name)).some(
+          (node) => node.self && node.vtep === address && node.state === 'ready',
+        );
+      },
+      20_000,
+    );
+    await waitFor(
+      'etcd to have all its members',
+      async () => {
+        const found = await members(lab, name);
+        return (
+          found.includes(`https://${address}:2380`) &&
+          (await lab.try(name, ['plait', 'join-token', '-q', 'worker'])).status === 0
+        );
+      },
+      20_000,
+    );
+  }
+  await lab.plait('n4', 'readdress --manager 192.0.2.82 --manager 192.0.2.83');
+  lab.adoptAgent('n4');
+  await settled(lab, 'n3', '192.0.2.83');
+  for (const name of ['n1', 'n2', 'n3']) assert.match(await lab.plait(name, 'node ls'), /n4 .*ready/);
 });
 
 scenario(

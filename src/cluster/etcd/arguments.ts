@@ -58,6 +58,9 @@ export function etcdArguments(place: EtcdPlace, beginning: Beginning): string[] 
     ...['--client-cert-auth', '--client-cert-allowed-hostname', MANAGER_NAME],
     ...['--trusted-ca-file', tls.ca, '--cert-file', tls.certificate, '--key-file', tls.key],
     ...['--peer-client-cert-auth', '--peer-cert-allowed-hostname', MANAGER_NAME],
+    // Who comes with a manager's certificate is let in from any address: one that has moved has a certificate for its old one,
+    // and gets another only through the others.
+    '--experimental-peer-skip-client-san-verification=true',
     ...['--peer-trusted-ca-file', tls.ca, '--peer-cert-file', tls.certificate, '--peer-key-file', tls.key],
     ...['--auto-compaction-mode', 'periodic', '--auto-compaction-retention', KEPT_HISTORY],
     ...['--quota-backend-bytes', `${QUOTA_BYTES}`, '--pre-vote=true', '--strict-reconfig-check=true'],
