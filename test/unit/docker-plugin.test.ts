@@ -90,7 +90,10 @@ test('a failure is an answer, with its reason under both names', async () => {
 test('a call that lost its content on the way says so', async () => {
   const { status, body } = await call('/NetworkDriver.Refuse', '');
   assert.is(status, 200);
-  assert.match((body as { Err: string }).Err, /^NetworkDriver\.Refuse: .* cut off, .* run the command again$/);
+  assert.match(
+    (body as { Err: string }).Err,
+    /^NetworkDriver\.Refuse: .* cut off, .* run the command again$/,
+  );
 });
 
 test('what breaks is an answer, too', async () => {
