@@ -34,8 +34,10 @@ export { BpfError } from './error.js';
 export { features } from './features.js';
 export { type GenerateOptions, generateTypes } from './generate.js';
 export {
+  type AttachCgroupOptions,
   type AttachTcOptions,
   type AttachXdpOptions,
+  attachCgroup,
   attachTc,
   attachTcAsync,
   attachXdp,

@@ -44,10 +44,10 @@ export interface AttachXdpOptions {
  * hand detaches nothing; open it, unpin() and close()).
  */
 export class BpfLink {
-  readonly kind: 'tcx' | 'netkit' | 'clsact' | 'xdp' | (string & {});
+  readonly kind: 'tcx' | 'netkit' | 'clsact' | 'xdp' | 'cgroup' | (string & {});
   readonly #native: NativeLink;
 
-  /** @internal Use attachTc(), attachNetkit(), attachXdp(), openPinned() or fromId(). */
+  /** @internal Use attachTc(), attachNetkit(), attachXdp(), attachCgroup(), openPinned() or fromId(). */
   constructor(handle: NativeLink) {
     this.#native = handle;
     this.kind = handle.info().type;
@@ -163,6 +163,21 @@ export function attachXdp(program: BpfProgram, options: AttachXdpOptions): BpfLi
 export async function attachXdpAsync(program: BpfProgram, options: AttachXdpOptions): Promise<BpfLink> {
   const { ifindex, mode = 'auto', netns } = options;
   return new BpfLink(await native.attachXdpAsync(program.native, ifindex, mode, netns));
+}
+
+export interface AttachCgroupOptions {
+  /** Directory of a cgroup v2; all groups below it are included. */
+  cgroup: string;
+  /** As in the name of the program's section, behind `cgroup/`: connect4, sendmsg4, recvmsg4, getpeername4, … */
+  hook: string;
+}
+
+/**
+ * Attaches a program to a cgroup (since Linux 5.7), beside those that are there. Errors: EINVAL for a hook that there is
+ * not, or another than the program was loaded for; ENOENT, ENOTDIR; EBADF for a directory that is no cgroup v2.
+ */
+export function attachCgroup(program: BpfProgram, { cgroup, hook }: AttachCgroupOptions): BpfLink {
+  return new BpfLink(native.attachCgroup(program.native, cgroup, hook));
 }
 
 /** The programs of a tcx hook in the order in which they run (since Linux 6.6). */

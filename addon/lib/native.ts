@@ -161,9 +161,17 @@ interface Native {
   attachClsactAsync(...how: ClsactArguments): Promise<NativeLink>;
   attachXdp(program: NativeProgram, ifindex: number, mode: string, netns?: string): NativeLink;
   attachXdpAsync(program: NativeProgram, ifindex: number, mode: string, netns?: string): Promise<NativeLink>;
+  attachCgroup(program: NativeProgram, path: string, hook: string): NativeLink;
   listPrograms(ifindex: number, hook: Hook, netns?: string): TcxEntry[];
   interfaceIndex(name: string, netns?: string): number;
-  socketInNamespace(netns: string, type: string, address: string, port: number): number;
+  socketInNamespace(
+    netns: string,
+    type: string,
+    address: string,
+    port: number,
+    peerAddress?: string,
+    peerPort?: number,
+  ): number;
   probe(name: string): boolean;
 }
 

@@ -2,6 +2,8 @@
 // Attaching programs to devices. Devices are named by ifindex, which means something only in one network
 // namespace, so each call may name that namespace.
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <net/if.h>
 
@@ -220,6 +222,30 @@ Attaching ReadXdp(const Napi::CallbackInfo& info) {
           }};
 }
 
+Outcome CreateCgroup(const std::string& path, int program_fd, bpf_attach_type hook,
+                     std::unique_ptr<Attachment>& into) {
+  const Fd cgroup(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!cgroup.valid()) return Outcome::Errno(errno);
+  const int fd = bpf_link_create(program_fd, cgroup.get(), hook, nullptr);
+  if (fd < 0) return Outcome::Errno(errno);
+  into = MakeKernelLink(Fd(fd));
+  return {};
+}
+
+// (program, path of the cgroup, hook as in the section's name behind "cgroup/")
+Attaching ReadCgroup(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  ProgramWrap* program = ProgramWrap::From(info[0], "attach to cgroup");
+  const std::string path = ToPath(info[1], "attach to cgroup");
+  const std::string op = "attach program " + program->name() + " to cgroup " + path;
+  const std::string name = ToString(info[2], op, "hook");
+  bpf_attach_type hook{};
+  if (libbpf_attach_type_by_name(("cgroup/" + name).c_str(), &hook) < 0)
+    Fail(env, op, EINVAL, "there is no such hook: " + name);
+  const auto held = Duplicate(env, program->LiveFd(env, op), op);
+  return {op, [held, path, hook](auto& into) { return CreateCgroup(path, held->get(), hook, into); }};
+}
+
 template <Attaching (*Read)(const Napi::CallbackInfo&)>
 Napi::Value Now(const Napi::CallbackInfo& info) {
   return AttachNow(info.Env(), Read(info));
@@ -279,6 +305,7 @@ void InitAttach(Napi::Env env, Napi::Object exports) {
   exports.Set("attachClsactAsync", Napi::Function::New(env, Later<ReadClsact>));
   exports.Set("attachXdp", Napi::Function::New(env, Now<ReadXdp>));
   exports.Set("attachXdpAsync", Napi::Function::New(env, Later<ReadXdp>));
+  exports.Set("attachCgroup", Napi::Function::New(env, Now<ReadCgroup>));
   exports.Set("listPrograms", Napi::Function::New(env, ListPrograms));
   exports.Set("interfaceIndex", Napi::Function::New(env, InterfaceIndex));
 }

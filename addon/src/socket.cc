@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "addon.h"
 #include "args.h"
@@ -39,7 +40,7 @@ bool Parse(const std::string& text, uint16_t port, Endpoint& into) {
   return true;
 }
 
-Outcome Open(const Endpoint& endpoint, bool tcp, Fd& into) {
+Outcome Open(const Endpoint& endpoint, const std::optional<Endpoint>& peer, bool tcp, Fd& into) {
   const int one = 1;
   const int family = endpoint.address.ss_family;
   Fd fd(socket(family, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -52,12 +53,28 @@ Outcome Open(const Endpoint& endpoint, bool tcp, Fd& into) {
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&endpoint.address), endpoint.size) < 0) {
     return Outcome::Errno(errno);
   }
-  if (tcp && listen(fd.get(), kBacklog) < 0) return Outcome::Errno(errno);
+  if (peer) {
+    const int status = connect(fd.get(), reinterpret_cast<const sockaddr*>(&peer->address), peer->size);
+    if (status < 0 && errno != EINPROGRESS) return Outcome::Errno(errno);
+  } else if (tcp && listen(fd.get(), kBacklog) < 0) {
+    return Outcome::Errno(errno);
+  }
   into = std::move(fd);
   return {};
 }
 
-// (netns, 'udp' | 'tcp', address, port) -> fd that the caller owns
+Endpoint ToEndpoint(const Napi::Value& address, const Napi::Value& port, const std::string& op) {
+  const Napi::Env env = address.Env();
+  const uint32_t number = ToU32(port, op, "port");
+  Endpoint endpoint;
+  if (number > UINT16_MAX) Fail(env, op, EINVAL, "port is out of range");
+  if (!Parse(ToString(address, op, "address"), static_cast<uint16_t>(number), endpoint))
+    Fail(env, op, EINVAL, "not an IP address");
+  return endpoint;
+}
+
+// (netns, 'udp' | 'tcp', address, port, address of the peer | undefined, its port | undefined) -> fd that the
+// caller owns
 Napi::Value SocketInNamespace(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::string path = ToPath(info[0], "open socket");
@@ -66,15 +83,15 @@ Napi::Value SocketInNamespace(const Napi::CallbackInfo& info) {
   const uint32_t port = ToU32(info[3], "open socket", "port");
   const std::string op =
       "open " + type + " socket " + address + " port " + std::to_string(port) + " in " + path;
-  Endpoint endpoint;
   if (type != "udp" && type != "tcp") Fail(env, op, EINVAL, "type is neither udp nor tcp");
-  if (port > UINT16_MAX) Fail(env, op, EINVAL, "port is out of range");
-  if (!Parse(address, static_cast<uint16_t>(port), endpoint)) Fail(env, op, EINVAL, "not an IP address");
+  const Endpoint endpoint = ToEndpoint(info[2], info[3], op);
+  std::optional<Endpoint> peer;
+  if (!info[4].IsUndefined()) peer = ToEndpoint(info[4], info[5], op);
 
   Netns netns;
   Outcome outcome = Netns::Open(path, netns);
   Fd fd;
-  if (outcome.ok()) outcome = netns.Run([&] { return Open(endpoint, type == "tcp", fd); });
+  if (outcome.ok()) outcome = netns.Run([&] { return Open(endpoint, peer, type == "tcp", fd); });
   if (!outcome.ok()) Fail(env, op, outcome);
   return Napi::Number::New(env, fd.Release());
 }

@@ -71,8 +71,8 @@ export interface AgentOptions {
   readonly xdp: XdpOption;
   /** For tests and benchmarks: see `chooseXdp`. */
   readonly deliverOnVeth: boolean;
-  /** Socket for Docker's drivers; none when left out. */
-  readonly docker?: string | undefined;
+  /** Sockets for Docker's drivers and of the Docker Engine; none when left out. */
+  readonly docker?: { readonly plugin: string; readonly engine: string } | undefined;
   /** What new containers' devices are. */
   readonly link: LinkMode;
   /** Group of this host that may use the API, too. */
@@ -294,7 +294,9 @@ async function begin(
   if (docker !== undefined) {
     const { serveDocker } = await import('../docker/service.js'); // most hosts do without
     const create = (input: NetworkInput) => createNetworkHere(context, input);
-    const service = await serveDocker(context, { socket: docker, state: host.paths.state, create });
+    const service = await serveDocker(context, {
+      ...{ socket: docker.plugin, engine: docker.engine, state: host.paths.state, create },
+    });
     releasers.push('docker', () => service.close());
   }
   const server = await serve(host.paths.socket, log, (fastify) => addRoutes(fastify, backend), socketGroup);

@@ -80,12 +80,12 @@ export class Connector {
    * has its network: what goes wrong is a warning.
    */
   async serveNames({ netns, netnsInode, handed }: JournalEntry): Promise<string[]> {
-    if (handed) return []; // Docker answers names there
+    if (netnsInode === 0) return []; // Docker's, on its way
     const { dns, locals } = this.#options;
     const networks = locals.networksIn(netnsInode);
     try {
       if (networks.length === 0) await dns.release(netnsInode);
-      else await dns.ensure({ inode: netnsInode, path: netns }, networks);
+      else await dns.ensure({ inode: netnsInode, path: netns, hasDocker: handed !== undefined }, networks);
       return [];
     } catch (error) {
       return [`names are not answered inside: ${error instanceof Error ? error.message : String(error)}`];

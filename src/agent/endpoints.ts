@@ -126,6 +126,7 @@ export class Endpoints {
     this.#hold(entry, () => watch.hold(entry.network));
     await connector.adopt(entry, endpoint, ifindex);
     for (const warning of await connector.serveNames(entry)) log.warn({ endpoint: entry.id }, warning);
+    if (entry.handed && entry.netnsInode === 0) this.handed.followIn(entry.id);
   }
 
   /** Removes what is left of an endpoint that was never attached, or not to its end. */

@@ -7,10 +7,12 @@
  * They end as all endpoints do: detached, or when their host end vanishes, which it does with whatever namespace the other
  * end is in. What was begun and never taken, because whoever asked was killed, ends by itself after a minute.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { interfaceIndex } from 'libbpf-ts-bindings';
 import { NotFound } from '../model/errors.js';
 import type { EndpointInput } from '../model/inputs.js';
-import { type Network, randomId } from '../model/records.js';
+import { type Description, type Network, randomId } from '../model/records.js';
+import { resolveNamespace } from '../net/namespaces.js';
 import { createVethHere, deleteVeth, hostIfname } from '../net/veth.js';
 import { patience } from '../patience.js';
 import { createEndpoint } from '../store/endpoints.js';
@@ -38,6 +40,9 @@ export interface HandedOptions extends EndpointsOptions {
 const TAKEN_MS = patience(60_000);
 /** From the first call of Docker to the last one that makes the interface. */
 const BEGUN_MS = patience(5_000);
+/** Between looks for its namespace, while it is about to come, and later. */
+const EAGER_MS = 5;
+const IDLE_MS = 200;
 
 export class HandedEndpoints {
   readonly #options: HandedOptions;
@@ -87,7 +92,7 @@ export class HandedEndpoints {
     return this.#options.inTurn(this.#get(id), async () => {
       const { journal, connector, log, link: kind } = this.#options;
       const before = this.#get(id);
-      const entry = { ...before, netns };
+      const entry = { ...before, netns, netnsInode: 0 };
       const { endpoint, hostIfname, ifname } = entry;
       if (endpoint === undefined) throw new NotFound('record of endpoint', id);
       await journal.write(entry);
@@ -103,7 +108,59 @@ export class HandedEndpoints {
         throw error;
       }
       log.info({ endpoint: id, name: endpoint.name, netns }, 'handed over');
+      this.followIn(id);
       return ifname;
+    });
+  }
+
+  /** Answers names inside from when its namespace is there on: a moment before the first process in it runs. */
+  followIn(id: string): void {
+    const { log } = this.#options;
+    void this.#followIn(id).catch((error) => {
+      if (!(error instanceof NotFound))
+        log.warn({ endpoint: id, err: error }, 'could not follow an endpoint');
+    });
+  }
+
+  async #followIn(id: string): Promise<void> {
+    const { journal, locals, connector, log } = this.#options;
+    for (const began = performance.now(); performance.now() - began < TAKEN_MS; ) {
+      const { netns = '' } = this.list().find((entry) => entry.id === id) ?? {};
+      if (netns === '') return; // it is gone
+      const netnsInode = await inodeOf(netns);
+      if (netnsInode === 0) {
+        await sleep(performance.now() - began < BEGUN_MS ? EAGER_MS : IDLE_MS);
+        continue;
+      }
+      await this.#options.inTurn(this.#get(id), async () => {
+        const local = locals.get(id);
+        if (local === undefined || local.entry.netns !== netns) return;
+        const entry = { ...local.entry, netnsInode };
+        await journal.write({ ...this.#get(id), netnsInode });
+        locals.add({ ...local, entry });
+        for (const warning of await connector.serveNames(entry)) log.warn({ endpoint: id, netns }, warning);
+      });
+      return;
+    }
+    log.warn(
+      { endpoint: id },
+      'its namespace is not to be seen: names of other hosts are not answered in it',
+    );
+  }
+
+  /** Gives it the names that others find it by. Throws NotFound. */
+  async describe(id: string, { name, aliases }: Description): Promise<void> {
+    await this.#options.inTurn(this.#get(id), async () => {
+      const { writes, journal, locals, view } = this.#options;
+      const entry = this.#get(id);
+      if (entry.endpoint === undefined || isSame(entry.endpoint, { name, aliases })) return;
+      const endpoint = { ...entry.endpoint, name, aliases };
+      if (!(await writes.describeEndpoint(endpoint, { name, aliases }))) throw new NotFound('endpoint', id);
+      const renamed = { ...entry, endpoint };
+      await journal.write(renamed);
+      const local = locals.get(id);
+      if (local !== undefined) locals.add({ ...local, entry: renamed, endpoint });
+      view.putEndpoint(endpoint);
     });
   }
 
@@ -162,6 +219,18 @@ export class HandedEndpoints {
       choice.replace([]);
     }
   }
+}
+
+function isSame(one: Description, other: Description): boolean {
+  return one.name === other.name && one.aliases.join() === other.aliases.join();
+}
+
+/** 0 where it cannot be seen from here: then nothing is done in there. */
+async function inodeOf(netns: string): Promise<number> {
+  return resolveNamespace(netns).then(
+    ({ inode }) => inode,
+    () => 0,
+  );
 }
 
 /** Name of the other end, for as long as nobody has taken it. */

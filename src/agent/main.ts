@@ -6,7 +6,7 @@ import type { XdpOption } from '../datapath/xdp-choice.js';
 import { pathsFor } from '../model/paths.js';
 import type { LinkMode } from '../net/netkit.js';
 import { run } from '../net/run.js';
-import { startAgent } from './agent.js';
+import { type AgentOptions, startAgent } from './agent.js';
 import { textLines } from './log-text.js';
 import { type NodeOptions, nodeSettings } from './settings.js';
 
@@ -16,7 +16,7 @@ export interface AgentProcessOptions {
   readonly socketGroup?: string | undefined;
   readonly xdp: XdpOption;
   readonly deliverOnVeth: boolean;
-  readonly docker?: string | undefined;
+  readonly docker?: AgentOptions['docker'];
   readonly link: LinkMode;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'json' | 'text';

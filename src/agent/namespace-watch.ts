@@ -11,9 +11,8 @@ import { processIn } from '../net/namespaces.js';
 export interface Watched {
   readonly id: string;
   readonly netns: string;
+  /** 0: not known, and it is gone when its host end is, wherever the other one was. */
   readonly netnsInode: number;
-  /** Somebody else moves it about: it is gone when its host end is, wherever the other one was. */
-  readonly handed?: object | undefined;
 }
 
 export interface NamespaceWatchOptions {
@@ -79,10 +78,9 @@ export class NamespaceWatch {
     for (const one of group) {
       if (!here.includes(one)) this.#leave(one, 'its interface was removed');
     }
-    const linked = here.filter(({ handed }) => handed === undefined);
-    if (linked.length === 0 || (await somePathNames(inode, linked))) return;
+    if (inode === 0 || here.length === 0 || (await somePathNames(inode, here))) return;
     if ((await processIn(inode)) !== undefined) return;
-    for (const one of linked) this.#leave(one, 'its namespace is gone');
+    for (const one of here) this.#leave(one, 'its namespace is gone');
   }
 }
 

@@ -4,6 +4,7 @@ import type { ClusterWrites } from '../store/writes.js';
 export function switchingWrites(current: () => ClusterWrites): ClusterWrites {
   return {
     placeEndpoints: (endpoints) => current().placeEndpoints(endpoints),
+    describeEndpoint: (endpoint, description) => current().describeEndpoint(endpoint, description),
     removeEndpoints: (endpoints) => current().removeEndpoints(endpoints),
     collectOrphans: (network) => current().collectOrphans(network),
     createNetwork: (input, host) => current().createNetwork(input, host),

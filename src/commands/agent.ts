@@ -12,10 +12,13 @@ export interface AgentFlags {
   readonly xdp: XdpOption;
   readonly xdpDeliverOnVeth?: boolean;
   readonly docker?: string | true;
+  readonly dockerHost: string;
   readonly link: LinkMode;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'json' | 'text';
 }
+
+const ENGINE_SOCKET = '/var/run/docker.sock';
 
 const help = `
 Several agents fit on one machine: give each a --root, a --name and a network namespace of its own.
@@ -35,6 +38,7 @@ export function addAgent(program: Command): void {
     .addOption(portOption())
     .addOption(socketGroupOption())
     .addOption(dockerOption())
+    .addOption(dockerHostOption())
     .addOption(xdpOption().default('auto'))
     .addOption(deliverOnVethOption())
     .addOption(linkOption().default('veth'))
@@ -79,6 +83,21 @@ export function dockerOption(): Option {
   const description =
     'be a network driver of the Docker on this host (default: /run/docker/plugins/plait.sock)';
   return new Option('--docker [socket]', description).env('PLAIT_DOCKER_PLUGIN');
+}
+
+export function dockerHostOption(): Option {
+  const description = 'where that Docker answers, whose list of networks is kept in step';
+  return new Option('--docker-host <socket>', description)
+    .argParser(unixSocket)
+    .default(ENGINE_SOCKET)
+    .env('PLAIT_DOCKER_HOST');
+}
+
+/** A path, or as DOCKER_HOST has it. */
+function unixSocket(text: string): string {
+  const path = text.replace(/^unix:\/\//, '');
+  if (path.startsWith('/')) return path;
+  throw new InvalidArgumentError('give the path of a unix socket, or unix:///PATH.');
 }
 
 export function xdpOption(): Option {

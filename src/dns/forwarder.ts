@@ -1,6 +1,6 @@
 /*
  * Questions that are not ours go to the host's resolvers, byte for byte and from the agent's own namespace: what the
- * host can resolve, its containers can. Bounded, since a container must not be able to use up the agent's sockets.
+ * host can resolve, its containers can. In Docker's containers they go to Docker's resolver in there. Bounded, since a container must not be able to use up the agent's sockets.
  */
 import type { Query, Rcode, Transport } from './message.js';
 import { emptyReply, rcodes, replyCode } from './message.js';
@@ -16,19 +16,26 @@ export interface ForwarderOptions {
   /** Addresses to ask, in order; asked for at every question. */
   readonly servers: () => Promise<readonly string[]>;
   readonly port?: number;
+  /** In milliseconds, per upstream. */
+  readonly timeoutMs?: number;
+  readonly from?: Upstream['from'];
 }
 
 export class Forwarder {
   readonly #servers: () => Promise<readonly string[]>;
   readonly #port: number;
+  readonly #timeoutMs: number;
+  readonly #from: Upstream['from'];
   readonly #closed = new AbortController();
   /** The one that answered last: with a dead first one not every question waits for it. */
   #preferred: string | undefined;
   #inFlight = 0;
 
-  constructor({ servers, port = DNS_PORT }: ForwarderOptions) {
+  constructor({ servers, port = DNS_PORT, timeoutMs = UPSTREAM_TIMEOUT, from }: ForwarderOptions) {
     this.#servers = servers;
     this.#port = port;
+    this.#timeoutMs = timeoutMs;
+    this.#from = from;
   }
 
   /** The upstreams' reply, or SERVFAIL if none gave one. Never rejects. */
@@ -49,7 +56,7 @@ export class Forwarder {
   async #askInTurn(query: Query, transport: Transport): Promise<Buffer | undefined> {
     let last: Buffer | undefined;
     for (const upstream of await this.#upstreams()) {
-      const reply = await ask(upstream, query, transport, UPSTREAM_TIMEOUT, this.#closed.signal);
+      const reply = await ask(upstream, query, transport, this.#timeoutMs, this.#closed.signal);
       if (!reply) continue;
       last = reply;
       if (isRefusal(reply)) continue;
@@ -63,7 +70,7 @@ export class Forwarder {
     const servers = await this.#servers();
     const first = servers.filter((address) => address === this.#preferred);
     const rest = servers.filter((address) => address !== this.#preferred);
-    return [...first, ...rest].map((address) => ({ address, port: this.#port }));
+    return [...first, ...rest].map((address) => ({ address, port: this.#port, from: this.#from }));
   }
 }
 

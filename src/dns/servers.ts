@@ -2,6 +2,9 @@
  * A name server for every network namespace that has an endpoint, at 127.0.0.11:53 (Docker's place, so that images
  * and tools that know it find it). A namespace on two networks has one server that knows both.
  *
+ * Docker has a resolver of its own at that place of its containers. There ours is at another port, is asked instead
+ * (docker-place.ts), and hands on all that it does not know.
+ *
  * Sockets belong to the namespace they were made in, not to the process's: the agent stays where it is, and needs no
  * thread or process per namespace. An open socket also keeps its namespace alive; whoever sees a namespace's path
  * vanish must release it.
@@ -9,19 +12,26 @@
 import { closeSync } from 'node:fs';
 import { socketInNamespace } from 'libbpf-ts-bindings';
 import type { Logger } from 'pino';
+import { AGENT_PORT, FORWARDER_ADDRESS } from './docker-place.js';
 import { DnsBindError } from './errors.js';
 import { Forwarder } from './forwarder.js';
+import type { Question } from './message.js';
 import { ResolvConf } from './resolv-conf.js';
 import { type DnsCounters, DnsServer } from './server.js';
-import { resolve, type ZoneView } from './zone.js';
+import { resolve, type Verdict, type ZoneView } from './zone.js';
 
 export const DNS_ADDRESS = '127.0.0.11';
 export const DNS_PORT = 53;
+
+/** It asks up to three servers of its own in turn, 4 s each. */
+const DOCKER_MS = 10_000;
 
 export interface Namespace {
   /** Which namespace it is, whatever it is called. */
   readonly inode: number;
   readonly path: string;
+  /** A container of Docker's. */
+  readonly hasDocker?: boolean;
 }
 
 export interface DnsServersOptions {
@@ -101,14 +111,16 @@ export class DnsServers {
     await Promise.all([...this.#served.keys()].map((inode) => this.release(inode)));
   }
 
-  async #start({ inode, path }: Namespace): Promise<DnsServer> {
+  async #start({ inode, path, hasDocker = false }: Namespace): Promise<DnsServer> {
+    const verdict = (question: Question): Verdict =>
+      resolve(question, this.#view, this.#served.get(inode)?.networks ?? []);
     const server = new DnsServer({
-      forwarder: this.#forwarder,
+      forwarder: hasDocker ? toDocker(path) : this.#forwarder,
       log: this.#log,
-      resolve: (question) => resolve(question, this.#view, this.#served.get(inode)?.networks ?? []),
+      resolve: hasDocker ? (question) => unlessDockerKnows(verdict(question)) : verdict,
     });
     try {
-      await server.listen(...openSockets(path));
+      await server.listen(...openSockets(path, hasDocker ? AGENT_PORT : DNS_PORT));
     } catch (error) {
       throw new DnsBindError(path, error);
     }
@@ -118,9 +130,18 @@ export class DnsServers {
   }
 }
 
-function openSockets(netns: string): [{ fd: number }, { fd: number }] {
-  const open = (type: 'udp' | 'tcp') =>
-    socketInNamespace({ netns, type, address: DNS_ADDRESS, port: DNS_PORT });
+function toDocker(netns: string): Forwarder {
+  const from = { netns, address: FORWARDER_ADDRESS };
+  return new Forwarder({ servers: async () => [DNS_ADDRESS], from, timeoutMs: DOCKER_MS });
+}
+
+/** Of names that are not the cluster's, Docker says what there is. */
+function unlessDockerKnows(verdict: Verdict): Verdict {
+  return verdict.kind === 'absent' || verdict.kind === 'unknown' ? { kind: 'forward' } : verdict;
+}
+
+function openSockets(netns: string, port: number): [{ fd: number }, { fd: number }] {
+  const open = (type: 'udp' | 'tcp') => socketInNamespace({ netns, type, address: DNS_ADDRESS, port });
   const udp = open('udp');
   try {
     return [{ fd: udp }, { fd: open('tcp') }];

@@ -5,7 +5,8 @@
  */
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
-import { connect, isIPv6 } from 'node:net';
+import { connect, isIPv6, Socket } from 'node:net';
+import { socketInNamespace } from 'libbpf-ts-bindings';
 import { isReplyTo, type Query, type Transport, withId } from './message.js';
 import { MessageReader, writeMessage } from './stream.js';
 
@@ -13,6 +14,8 @@ import { MessageReader, writeMessage } from './stream.js';
 export interface Upstream {
   readonly address: string;
   readonly port: number;
+  /** Asked in another network namespace, from this address; in the agent's own when left out. */
+  readonly from?: { readonly netns: string; readonly address: string } | undefined;
 }
 
 /**
@@ -35,7 +38,7 @@ export async function ask(
   const reply = await exchange(upstream, withId(query.wire, id), {
     accepts: (message) => isReplyTo(message, query, id),
     signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
-  });
+  }).catch(() => undefined);
   return reply && withId(reply, query.wire.readUInt16BE(0));
 }
 
@@ -45,11 +48,13 @@ interface Exchange {
 }
 
 function overUdp(
-  { address, port }: Upstream,
+  upstream: Upstream,
   message: Buffer,
   { accepts, signal }: Exchange,
 ): Promise<Buffer | undefined> {
   return new Promise((settle) => {
+    const { address, port } = upstream;
+    const fd = openInside(upstream, 'udp');
     const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
     const finish = (reply?: Buffer) => {
       signal.removeEventListener('abort', giveUp);
@@ -63,17 +68,23 @@ function overUdp(
     socket.on('error', giveUp);
     // What does not fit is a forgery or a late reply to somebody else: the right one may still come.
     socket.on('message', (reply) => accepts(reply) && finishOnce(reply));
-    socket.connect(port, address, () => socket.send(message, (error) => error && finishOnce()));
+    const send = (error?: Error | null) => error && finishOnce();
+    if (fd === undefined) socket.connect(port, address, () => socket.send(message, send));
+    else socket.bind({ fd }, () => socket.send(message, port, address, send));
   });
 }
 
 function overTcp(
-  { address, port }: Upstream,
+  upstream: Upstream,
   message: Buffer,
   { accepts, signal }: Exchange,
 ): Promise<Buffer | undefined> {
   return new Promise((settle) => {
-    const socket = connect({ host: address, port, signal });
+    const fd = openInside(upstream, 'tcp');
+    const isOpen = fd !== undefined;
+    const socket = isOpen
+      ? new Socket({ fd, signal })
+      : connect({ host: upstream.address, port: upstream.port, signal });
     const finish = once((reply?: Buffer) => {
       socket.destroy();
       settle(reply);
@@ -81,9 +92,16 @@ function overTcp(
     const reader = new MessageReader((reply) => finish(accepts(reply) ? reply : undefined));
     socket.on('error', () => finish());
     socket.on('close', () => finish());
-    socket.on('connect', () => writeMessage(socket, message));
+    if (!isOpen) socket.on('connect', () => writeMessage(socket, message));
     socket.on('data', (bytes) => reader.push(bytes));
+    if (isOpen) writeMessage(socket, message);
   });
+}
+
+/** The descriptor of a socket where the upstream is, for TCP a connected one; it throws when nobody is there. */
+function openInside({ from, address, port }: Upstream, type: Transport): number | undefined {
+  if (from === undefined) return undefined;
+  return socketInNamespace({ ...from, type, port: 0, ...(type === 'tcp' && { peer: { address, port } }) });
 }
 
 function once<A extends unknown[]>(run: (...args: A) => void): (...args: A) => void {

@@ -31,6 +31,11 @@ export class ClusterNetworks {
     return this.#look(isWanted);
   }
 
+  /** Whether the cluster has it, as far as is known here. */
+  knows(id: string): boolean {
+    return this.#options.view.networks.has(id);
+  }
+
   /** Throws NotFound. */
   async byId(id: string): Promise<Network> {
     const found = await this.#look((network) => network.id === id);

@@ -15,7 +15,7 @@ import { AddressTaken, InvalidInput, NotFound, PlaitError } from '../model/error
 import type { NetworkInput } from '../model/inputs.js';
 import type { Network } from '../model/records.js';
 import type { ClusterNetworks } from './cluster-networks.js';
-import type { DockerNetwork, DockerNetworks } from './networks.js';
+import { type DockerNetwork, type DockerNetworks, privateName } from './networks.js';
 import type { Methods } from './plugin.js';
 import {
   type CreateEndpoint,
@@ -101,8 +101,7 @@ export class Driver {
     const name = given[NETWORK_OPTION];
     const found = await cluster.find(name, input.subnets?.[0] ?? '');
     if (found) checkSame(found, input);
-    const network =
-      found ?? (await cluster.create({ ...input, name: name ?? `docker-${NetworkID.slice(0, 12)}` }));
+    const network = found ?? (await cluster.create({ ...input, name: name ?? privateName(NetworkID) }));
     await networks.set(NetworkID, {
       network: network.id,
       isPrivate: found === undefined && name === undefined,
@@ -116,7 +115,8 @@ export class Driver {
     const { networks, cluster, log } = this.#options;
     const known = networks.get(id);
     if (known === undefined) return {};
-    await networks.delete(id);
+    if (!known.isPrivate && cluster.knows(known.network)) await networks.remove(id);
+    else await networks.delete(id);
     if (known.isPrivate) {
       await cluster.remove(known.network).catch((error) => {
         log.warn({ network: known.network, err: error }, 'a network stays that only Docker used here');

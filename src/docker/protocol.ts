@@ -62,6 +62,8 @@ export type RequestAddress = z.infer<typeof requestAddressSchema>;
 
 export const releaseAddressSchema = z.looseObject({ PoolID: z.string().min(1), Address: text });
 
+/** What people say with `docker network create -d`. */
+export const DRIVER_NAME = 'plait';
 /** Key of a `docker network create -o`, and of `--ipam-opt`: the network's name in the cluster. */
 export const NETWORK_OPTION = 'plait.network';
 export const VNI_OPTION = 'plait.vni';

@@ -2,10 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentContext } from '../agent/context.js';
 import { refuseInactive } from '../agent/requests/endpoints.js';
+import { takeDockersPlace } from '../dns/docker-place.js';
 import type { NetworkInput } from '../model/inputs.js';
 import type { Network } from '../model/records.js';
 import { ClusterNetworks } from './cluster-networks.js';
 import { Driver } from './driver.js';
+import { Engine } from './engine.js';
+import { EngineApi } from './engine-api.js';
+import { EngineNetworks } from './engine-networks.js';
 import { Ipam } from './ipam.js';
 import { DockerNetworks } from './networks.js';
 import { type Methods, servePlugin } from './plugin.js';
@@ -14,6 +18,8 @@ import { Releases } from './releases.js';
 export interface DockerOptions {
   /** Where dockerd looks for the driver. */
   readonly socket: string;
+  /** Where dockerd answers. */
+  readonly engine: string;
   /** State directory. */
   readonly state: string;
   readonly create: (input: NetworkInput) => Promise<Network>;
@@ -24,10 +30,11 @@ export interface DockerService {
 }
 
 export async function serveDocker(context: AgentContext, options: DockerOptions): Promise<DockerService> {
-  const { view, store, writes, endpoints, log } = context;
+  const { view, store, writes, endpoints, watch, health, notices, log } = context;
   const networks = await DockerNetworks.open(options.state, log);
   const cluster = new ClusterNetworks({ view, store, writes, create: options.create });
   const releases = new Releases();
+  const isInformed = () => watch.revision !== undefined && health.state === 'connected';
   const driver = new Driver({ networks, cluster, endpoints, releases, log });
   const ipam = new Ipam({ cluster, endpoints, releases, log });
   const server = await servePlugin(
@@ -39,8 +46,28 @@ export async function serveDocker(context: AgentContext, options: DockerOptions)
     },
     log,
   );
+  const place = await takeDockersPlace().catch((error) => {
+    notices.set(
+      'docker names',
+      `names of other hosts are not answered in Docker's containers: ${error.message}`,
+    );
+    log.error({ err: error }, 'cannot answer names in Docker’s containers');
+  });
+  const api = new EngineApi(options.engine);
+  const engine = new Engine({
+    api,
+    networks: new EngineNetworks({ api, driver, known: networks, cluster, view, isInformed, notices, log }),
+    ...{ endpoints: endpoints.handed, notices, log },
+  });
+  engine.start();
   log.info({ socket: options.socket }, 'Docker finds the driver `plait`');
-  return { close: () => Promise.race([server.close(), sleep(CLOSE_MS, undefined, { ref: false })]) };
+  return {
+    close: async () => {
+      place?.close();
+      await engine.close();
+      await Promise.race([server.close(), sleep(CLOSE_MS, undefined, { ref: false })]);
+    },
+  };
 }
 
 /** As with `attach`: not before the maps follow the cluster, and not on a node where nothing new is to be. */

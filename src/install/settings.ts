@@ -54,6 +54,11 @@ export const SETTINGS: readonly Setting[] = [
     example: '/run/docker/plugins/plait.sock',
   },
   {
+    variable: 'PLAIT_DOCKER_HOST',
+    comment: 'Where that Docker answers. Without it: unix:///var/run/docker.sock.',
+    example: 'unix:///var/run/docker.sock',
+  },
+  {
     variable: 'PLAIT_LOG_LEVEL',
     comment: 'trace, debug, info, warn or error.',
     example: 'info',

@@ -92,14 +92,18 @@ export const networkSchema = z.looseObject({
 });
 export type Network = z.infer<typeof networkSchema>;
 
+/** What an endpoint is found by in its network; several may have a name. */
+const described = { name: endpointName, aliases: z.array(endpointName) };
+export const descriptionSchema = z.strictObject(described);
+export type Description = z.infer<typeof descriptionSchema>;
+
 export const endpointSchema = z
   .looseObject({
     id,
     network: id,
     /** Id of the node that owns it, or `external`. */
     node: z.union([id, z.literal(EXTERNAL_NODE)]),
-    name: endpointName,
-    aliases: z.array(endpointName),
+    ...described,
     mac,
     addresses: z.array(ip).min(1),
     labels,

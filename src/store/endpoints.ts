@@ -7,7 +7,7 @@ import { draftEndpoint, type EndpointDraft, NetworkPools } from '../ipam/endpoin
 import { randomMac } from '../model/addresses.js';
 import { AddressTaken, MacTaken, NotFound, RangeFull, StoreConflict } from '../model/errors.js';
 import type { EndpointInput } from '../model/inputs.js';
-import { type Endpoint, type Network, randomId } from '../model/records.js';
+import { type Description, type Endpoint, type Network, randomId } from '../model/records.js';
 import {
   addressesOf,
   addressKey,
@@ -18,7 +18,7 @@ import {
   macKey,
   networkKey,
 } from './keys.js';
-import { absent, get, holds, present, put, remove, removeIf } from './operations.js';
+import { absent, get, holds, present, put, remove, removeIf, unchanged } from './operations.js';
 import { parseAll, parseEndpoint } from './parse.js';
 import type { Store } from './store.js';
 import type { ClusterAccess, Holding, Placement } from './writes.js';
@@ -196,6 +196,23 @@ async function explain(
     if (isMac) throw new MacTaken(value, network.name, `endpoint ${name}`);
     throw new AddressTaken(value, network.name, `endpoint ${name}`);
   }
+}
+
+/** What an endpoint is called can change, as long as it exists. False if the endpoint is not there. Throws StoreConflict. */
+export async function describeEndpoint(
+  store: Store,
+  where: Pick<Endpoint, 'network' | 'node' | 'id'>,
+  { name, aliases }: Description,
+): Promise<boolean> {
+  const key = endpointKey(where);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const entry = await store.get(key);
+    if (entry === undefined) return false;
+    const text = JSON.stringify({ ...parseEndpoint(entry), name, aliases });
+    const { succeeded } = await store.txn([unchanged(key, entry.modRevision)], [put(key, text)]);
+    if (succeeded) return true;
+  }
+  throw new StoreConflict(`name endpoint ${name}: others change it all the time`);
 }
 
 /** Removes the endpoint and gives back what it holds. False if it was not there. */

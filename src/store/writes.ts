@@ -7,9 +7,9 @@
  * An answer may get lost, and a write be done twice: each is recognized by the ids in it.
  */
 import type { NetworkHost, NetworkInput } from '../model/inputs.js';
-import type { Endpoint, Network, Node } from '../model/records.js';
+import type { Description, Endpoint, Network, Node } from '../model/records.js';
 import { deleteEndpoints } from './bulk.js';
-import { placeEndpoints } from './endpoints.js';
+import { describeEndpoint, placeEndpoints } from './endpoints.js';
 import { collectOrphans, type Orphans } from './gc.js';
 import { createNetwork, removeNetwork, restoreNetwork } from './networks.js';
 import { claimNodeName, removeNode } from './nodes.js';
@@ -17,6 +17,9 @@ import type { Store } from './store.js';
 
 /** What an endpoint has in etcd, as far as its removal has to know. */
 export type Holding = Pick<Endpoint, 'id' | 'network' | 'node' | 'addresses' | 'mac'>;
+
+/** Where an endpoint stands in etcd. */
+export type Place = Pick<Endpoint, 'id' | 'network' | 'node'>;
 
 /** What became of an attempt to write endpoints. */
 export type Placement =
@@ -33,6 +36,8 @@ export type NamedNode = Pick<Node, 'id' | 'name'>;
 export interface ClusterWrites {
   /** Endpoints of one network, as many as fit in one transaction, with their addresses and MACs. */
   placeEndpoints(endpoints: readonly Endpoint[]): Promise<Placement>;
+  /** Gives an endpoint another name and other aliases. False if it is not there. Throws StoreConflict. */
+  describeEndpoint(endpoint: Place, description: Description): Promise<boolean>;
   /** With all that they hold. Harmless for those that are not there. */
   removeEndpoints(endpoints: readonly Holding[]): Promise<void>;
   /** Gives back what endpoints of the network hold that do not exist. */
@@ -72,6 +77,10 @@ export class DirectWrites implements ClusterWrites {
 
   placeEndpoints(endpoints: readonly Endpoint[]): Promise<Placement> {
     return placeEndpoints(this.#store, endpoints);
+  }
+
+  describeEndpoint(endpoint: Place, description: Description): Promise<boolean> {
+    return describeEndpoint(this.#store, endpoint, description);
   }
 
   removeEndpoints(endpoints: readonly Holding[]): Promise<void> {

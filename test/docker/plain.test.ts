@@ -10,7 +10,7 @@ import { waitFor } from '../../src/lab/wait.js';
 import type { EndpointAnswer, NetworkAnswer } from '../../src/model/api.js';
 import { patience } from '../../src/patience.js';
 import { scenarios } from '../host/support/scenarios.js';
-import { Engine } from './support/engines.js';
+import { Engine, restartAgent } from './support/engines.js';
 
 /** What Docker is waited for at most, with a part of it away. */
 const LONGEST_MS = patience(20_000);
@@ -24,13 +24,6 @@ const { scenario, run } = scenarios({ nodes: 2 }, async (lab) => {
   await Promise.all([d1, d2].map((engine) => engine.start()));
   await Promise.all([d1, d2].map((engine) => engine.loadImage()));
 });
-
-/** With Docker's drivers. */
-async function restartAgent(lab: Lab, engine: Engine, signal: NodeJS.Signals): Promise<void> {
-  await lab.killAgent(engine.node, signal);
-  process.env.PLAIT_DOCKER_PLUGIN = engine.plugin;
-  await lab.startAgent(engine.node);
-}
 
 async function endpoints(lab: Lab, at = 'n1'): Promise<EndpointAnswer[]> {
   return JSON.parse(await lab.plait(at, 'endpoint ls --format json')) as EndpointAnswer[];

@@ -105,7 +105,14 @@ check('it has nothing else: no test, no source of ours, nothing that only builds
     ...['LICENSE', 'NOTICE', 'echarts.esm.min.mjs'],
     ...['licenses/LICENSE-d3', 'licenses/LICENSE-tslib', 'licenses/LICENSE-zrender', 'package.json'],
   ].map((file) => `dist/vendor/echarts/${file}`);
-  assert.equal(others, ['LICENSE', 'README.md', 'dist/bpf/plait.bpf.o', ...vendored, 'package.json']);
+  assert.equal(others, [
+    'LICENSE',
+    'README.md',
+    'dist/bpf/names.bpf.o',
+    'dist/bpf/plait.bpf.o',
+    ...vendored,
+    'package.json',
+  ]);
   const building = /^node_modules\/(typescript|uvu|@biomejs|@typescript|kleur|mri|sade)\//;
   assert.equal(
     files.filter((file) => building.test(file)),
@@ -128,6 +135,7 @@ check('the Debian package has program, runtime, unit, settings, manual, completi
     'usr/bin/plait',
     'usr/lib/plait/node',
     'usr/lib/plait/dist/src/cli.js',
+    'usr/lib/plait/dist/bpf/names.bpf.o',
     'usr/lib/plait/dist/bpf/plait.bpf.o',
     'lib/systemd/system/plait.service',
     'etc/default/plait',

@@ -12,7 +12,15 @@ const execute = promisify(execFile);
 
 /** As the tree has them. */
 const FILES = [
-  ...['package.json', 'dist/bpf/plait.bpf.o', 'dist/src', 'dist/test', 'test/host', 'test/packet'],
+  ...[
+    'package.json',
+    'dist/bpf/plait.bpf.o',
+    'dist/bpf/names.bpf.o',
+    'dist/src',
+    'dist/test',
+    'test/host',
+    'test/packet',
+  ],
   ...['dist/bpf/calibration.o', 'test/programs'],
   ...['addon/package.json', 'addon/README.md', 'addon/dist', 'addon/test', 'addon/build/Release'],
 ];

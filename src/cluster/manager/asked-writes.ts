@@ -33,6 +33,11 @@ export function askedWrites({ store, writes, owners }: AskedWritesOptions): Reco
       if (peer.role === 'worker') checkIds(endpoints, await owners.known());
       return writes.placeEndpoints(endpoints);
     },
+    'describe-endpoint': async (peer, body) => {
+      const [place, description] = read('describe-endpoint', body);
+      checkOwn(peer, place);
+      return writes.describeEndpoint(place, description);
+    },
     'remove-endpoints': async (peer, body) => {
       const [holdings] = read('remove-endpoints', body);
       for (const holding of holdings) checkOwn(peer, holding);

@@ -3,7 +3,7 @@
  * failure is answered {"error": {"code", "message", "hint"}} with a fitting status, as by the agent's own API.
  */
 import { z } from 'zod';
-import { endpointSchema, networkSchema, nodeSchema } from '../../model/records.js';
+import { descriptionSchema, endpointSchema, networkSchema, nodeSchema } from '../../model/records.js';
 import { ID_PATTERN } from '../pki/records.js';
 import { externalEtcdSchema } from '../records.js';
 
@@ -93,6 +93,7 @@ const holding = z.looseObject({
 /** POST /v1/writes/<name>: what `ClusterWrites` has, one parameter list each. */
 export const writeSchemas = {
   'place-endpoints': z.tuple([z.array(endpointSchema).min(1).max(128)]),
+  'describe-endpoint': z.tuple([z.strictObject({ id, network: id, node: z.string() }), descriptionSchema]),
   'remove-endpoints': z.tuple([z.array(holding).max(20_000)]),
   'collect-orphans': z.tuple([id]),
   'create-network': z.tuple([networkInput, networkHost, id]),

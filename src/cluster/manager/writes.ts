@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { PlaitError } from '../../model/errors.js';
 import type { NetworkHost, NetworkInput } from '../../model/inputs.js';
 import {
+  type Description,
   type Endpoint,
   endpointSchema,
   type Network,
@@ -12,7 +13,7 @@ import {
 } from '../../model/records.js';
 import { patience } from '../../patience.js';
 import type { Orphans } from '../../store/gc.js';
-import type { ClusterWrites, Holding, NamedNode, Placement } from '../../store/writes.js';
+import type { ClusterWrites, Holding, NamedNode, Place, Placement } from '../../store/writes.js';
 import { type ManagerClient, Refused } from './client.js';
 import type { WriteName } from './contract.js';
 
@@ -35,6 +36,17 @@ export class ManagerWrites implements ClusterWrites {
 
   placeEndpoints(endpoints: readonly Endpoint[]): Promise<Placement> {
     return this.#ask('place-endpoints', [endpoints], placement);
+  }
+
+  describeEndpoint({ id, network, node }: Place, { name, aliases }: Description): Promise<boolean> {
+    return this.#ask(
+      'describe-endpoint',
+      [
+        { id, network, node },
+        { name, aliases },
+      ],
+      z.boolean(),
+    );
   }
 
   async removeEndpoints(endpoints: readonly Holding[]): Promise<void> {

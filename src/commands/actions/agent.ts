@@ -17,7 +17,9 @@ export async function runAgentCommand(flags: AgentFlags, command: Command): Prom
     },
     socketGroup: flags.socketGroup,
     xdp: flags.xdp,
-    docker: flags.docker === true ? PLUGIN_SOCKET : flags.docker || undefined,
+    docker: flags.docker
+      ? { plugin: flags.docker === true ? PLUGIN_SOCKET : flags.docker, engine: flags.dockerHost }
+      : undefined,
     deliverOnVeth: flags.xdpDeliverOnVeth ?? false,
     link: flags.link,
     logLevel: flags.logLevel,

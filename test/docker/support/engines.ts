@@ -12,7 +12,20 @@ import { patience } from '../../../src/patience.js';
 /** Debian's, whatever else is in the PATH: a client that is newer than the engine refuses some options. */
 const DOCKER = '/usr/bin/docker';
 const IMAGE = 'bb';
-const APPLETS = ['sh', 'ping', 'sleep', 'ip', 'wget', 'nc', 'httpd', 'true', 'cat', 'echo', 'seq'];
+const APPLETS = [
+  'sh',
+  'ping',
+  'sleep',
+  'ip',
+  'wget',
+  'nc',
+  'httpd',
+  'true',
+  'cat',
+  'echo',
+  'seq',
+  'nslookup',
+];
 const START_MS = 30_000;
 /** No command may take longer, whatever is broken. */
 const COMMAND_MS = 60_000;
@@ -21,6 +34,8 @@ export class Engine {
   readonly node: string;
   /** Where the agent of the host is to serve Docker. */
   readonly plugin: string;
+  /** Where dockerd answers. */
+  readonly socket: string;
   readonly #lab: Lab;
   readonly #dir: string;
   readonly #holder: Job;
@@ -31,14 +46,19 @@ export class Engine {
     this.node = node;
     this.#dir = mkdtempSync(`/dev/shm/pt-docker-${node}-`);
     this.plugin = join(this.#dir, 'plait.sock');
+    this.socket = `unix://${this.#dir}/docker.sock`;
     for (const name of ['up', 'work', 'data', 'exec']) mkdirSync(join(this.#dir, name));
-    this.#holder = lab.start(node, `unshare -m -u --propagation private sh ${this.#holderScript()}`);
+    // What dockerd mounts in its directory is seen by the agent as on a host of its own: the containers' network namespaces.
+    execFileSync('mount', ['--bind', this.#dir, this.#dir]);
+    execFileSync('mount', ['--make-shared', this.#dir]);
+    this.#holder = lab.start(node, `unshare -m -u --propagation unchanged sh ${this.#holderScript()}`);
   }
 
   #holderScript(): string {
     const path = join(this.#dir, 'holder.sh');
     const lines = [
       'set -e',
+      'for at in / /run /etc; do mount --make-private $at 2>/dev/null || true; done',
       'mount -t tmpfs tmpfs /run',
       `mount -t overlay overlay -o lowerdir=/etc,upperdir=${this.#dir}/up,workdir=${this.#dir}/work /etc`,
       'mkdir -p /etc/docker/plugins',
@@ -52,10 +72,6 @@ export class Engine {
     return path;
   }
 
-  get #socket(): string {
-    return `unix://${this.#dir}/docker.sock`;
-  }
-
   /** Starts dockerd, again if it was killed. */
   async start(options = ''): Promise<void> {
     await waitFor('the namespaces of the engine', async () => readable(join(this.#dir, 'ready')));
@@ -63,7 +79,7 @@ export class Engine {
       rmSync(join(this.#dir, left), { force: true });
     const line = [
       `-t ${this.#holder.pid} -m -u --net=${this.#lab.netns(this.node)} -- dockerd --data-root ${this.#dir}/data`,
-      `--exec-root ${this.#dir}/exec -H ${this.#socket} --pidfile ${this.#dir}/docker.pid --storage-driver vfs --exec-opt native.cgroupdriver=cgroupfs ${options}`,
+      `--exec-root ${this.#dir}/exec -H ${this.socket} --pidfile ${this.#dir}/docker.pid --storage-driver vfs --exec-opt native.cgroupdriver=cgroupfs ${options}`,
     ].join(' ');
     const log = openSync(join(this.#dir, 'dockerd.log'), 'a');
     const child = spawn('nsenter', line.trim().split(' '), { stdio: ['ignore', log, log], cwd: '/' });
@@ -89,12 +105,12 @@ export class Engine {
     execFileSync('cp', ['/bin/busybox', join(root, 'bin/busybox')]);
     for (const applet of APPLETS) execFileSync('ln', ['-s', 'busybox', join(root, 'bin', applet)]);
     const tar = execFileSync('tar', ['-C', root, '-c', '.'], { maxBuffer: 1 << 26 });
-    execFileSync(DOCKER, ['-H', this.#socket, 'import', '-', IMAGE], { input: tar });
+    execFileSync(DOCKER, ['-H', this.socket, 'import', '-', IMAGE], { input: tar });
   }
 
   /** A command as a person types it, split at spaces. */
   try(line: string): Promise<Outcome> {
-    const argv = ['-H', this.#socket, ...line.split(' ')];
+    const argv = ['-H', this.socket, ...line.split(' ')];
     return new Job({ file: DOCKER, args: argv, env: process.env }, patience(COMMAND_MS)).outcome;
   }
 
@@ -140,8 +156,21 @@ export class Engine {
     }
     if (containerd && isAlive(containerd)) process.kill(containerd, 'SIGKILL');
     await this.#holder.stop('SIGKILL');
+    execFileSync('umount', ['-R', '-l', this.#dir]);
     rmSync(this.#dir, { recursive: true, force: true });
   }
+}
+
+/** With Docker's drivers, for the engine of its host. */
+export async function startAgent(lab: Lab, engine: Engine): Promise<void> {
+  process.env.PLAIT_DOCKER_PLUGIN = engine.plugin;
+  process.env.PLAIT_DOCKER_HOST = engine.socket;
+  await lab.startAgent(engine.node);
+}
+
+export async function restartAgent(lab: Lab, engine: Engine, signal: NodeJS.Signals): Promise<void> {
+  await lab.killAgent(engine.node, signal);
+  await startAgent(lab, engine);
 }
 
 function readable(path: string): boolean {

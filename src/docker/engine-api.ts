@@ -1,0 +1,163 @@
+/*
+ * What the agent asks of the Docker Engine on its host: five questions and a stream, over its unix socket. By node:http,
+ * since the libraries for it bring gRPC and SSH along. No version in the paths: each engine answers in its newest.
+ */
+import { type IncomingMessage, request } from 'node:http';
+import { createInterface } from 'node:readline';
+import { z } from 'zod';
+import { PlaitError } from '../model/errors.js';
+import { patience } from '../patience.js';
+
+/** An engine that is busy starting containers takes its time. */
+const ANSWER_MS = patience(15_000);
+
+export const networkSchema = z.looseObject({
+  Id: z.string(),
+  Name: z.string(),
+  Driver: z.string(),
+  Scope: z.string(),
+  Options: z.record(z.string(), z.string()).nullish(),
+  IPAM: z.looseObject({
+    Config: z.array(z.looseObject({ Subnet: z.string().optional() })).nullish(),
+  }),
+});
+export type EngineNetwork = z.infer<typeof networkSchema>;
+
+const attachment = z.looseObject({
+  NetworkID: z.string(),
+  EndpointID: z.string(),
+  Aliases: z.array(z.string()).nullish(),
+  /** Since Docker 25, with the container's name and its short id. */
+  DNSNames: z.array(z.string()).nullish(),
+});
+export const containerSchema = z.looseObject({
+  Id: z.string(),
+  /** With a slash in front. */
+  Name: z.string(),
+  Config: z.looseObject({ Labels: z.record(z.string(), z.string()).nullish() }),
+  State: z.looseObject({ Status: z.string(), Error: z.string() }),
+  HostConfig: z.looseObject({ RestartPolicy: z.looseObject({ Name: z.string() }) }),
+  NetworkSettings: z.looseObject({ Networks: z.record(z.string(), attachment) }),
+});
+export type EngineContainer = z.infer<typeof containerSchema>;
+
+export const eventSchema = z.looseObject({
+  Type: z.string(),
+  Action: z.string(),
+  Actor: z.looseObject({ ID: z.string(), Attributes: z.record(z.string(), z.string()).nullish() }),
+});
+export type EngineEvent = z.infer<typeof eventSchema>;
+
+const infoSchema = z.looseObject({ Swarm: z.looseObject({ LocalNodeState: z.string() }).nullish() });
+const failureSchema = z.looseObject({ message: z.string() });
+
+/** The engine said no, or was not there (status 0). */
+export class EngineError extends PlaitError {
+  constructor(
+    doing: string,
+    readonly status: number,
+    reason: string,
+  ) {
+    super('DOCKER', `${doing}: ${reason}`);
+  }
+}
+
+export class EngineApi {
+  readonly #socket: string;
+
+  constructor(socket: string) {
+    this.#socket = socket;
+  }
+
+  async isInSwarm(): Promise<boolean> {
+    const { Swarm } = await this.#ask('GET', '/info', infoSchema);
+    return Swarm?.LocalNodeState === 'active';
+  }
+
+  networks(): Promise<EngineNetwork[]> {
+    return this.#ask('GET', '/networks', z.array(networkSchema));
+  }
+
+  /** Ids. @param filters as of `docker ps --filter` */
+  async containers(filters: Readonly<Record<string, readonly string[]>>): Promise<string[]> {
+    const found = await this.#ask(
+      'GET',
+      `/containers/json?all=1&filters=${encoded(filters)}`,
+      z.array(z.looseObject({ Id: z.string() })),
+    );
+    return found.map(({ Id }) => Id);
+  }
+
+  container(id: string): Promise<EngineContainer> {
+    return this.#ask('GET', `/containers/${id}/json`, containerSchema);
+  }
+
+  async startContainer(id: string): Promise<void> {
+    await this.#ask('POST', `/containers/${id}/start`, z.unknown());
+  }
+
+  async createNetwork(body: object): Promise<void> {
+    await this.#ask('POST', '/networks/create', z.unknown(), body);
+  }
+
+  async removeNetwork(id: string): Promise<void> {
+    await this.#ask('DELETE', `/networks/${id}`, z.unknown());
+  }
+
+  /** Events from now on, until the signal or the engine ends them. Lines that are no events are left out. */
+  async events(
+    filters: Readonly<Record<string, readonly string[]>>,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<EngineEvent>> {
+    const path = `/events?filters=${encoded(filters)}`;
+    const response = await this.#open('GET', path, undefined, signal);
+    const lines = createInterface({ input: response });
+    async function* events(): AsyncIterable<EngineEvent> {
+      for await (const line of lines) {
+        const parsed = eventSchema.safeParse(parseJson(line));
+        if (parsed.success) yield parsed.data;
+      }
+    }
+    return events();
+  }
+
+  async #ask<T>(method: string, path: string, schema: z.ZodType<T>, body?: object): Promise<T> {
+    const doing = `${method} ${path.split('?')[0]} of Docker`;
+    const response = await this.#open(method, path, body, AbortSignal.timeout(ANSWER_MS));
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+    const parsed = schema.safeParse(parseJson(Buffer.concat(chunks).toString()));
+    if (parsed.success) return parsed.data;
+    throw new EngineError(doing, 200, `an answer of another kind: ${z.prettifyError(parsed.error)}`);
+  }
+
+  /** Resolves with the answer's content; rejects with EngineError unless its status is 2xx. */
+  #open(method: string, path: string, body: object | undefined, signal: AbortSignal) {
+    const doing = `${method} ${path.split('?')[0]} of Docker`;
+    return new Promise<IncomingMessage>((resolve, reject) => {
+      const headers = { host: 'docker', ...(body && { 'content-type': 'application/json' }) };
+      const sent = request({ socketPath: this.#socket, method, path, headers, signal }, async (response) => {
+        const { statusCode = 0 } = response;
+        if (statusCode >= 200 && statusCode < 300) return resolve(response);
+        const chunks: Buffer[] = [];
+        for await (const chunk of response) chunks.push(chunk as Buffer);
+        const failure = failureSchema.safeParse(parseJson(Buffer.concat(chunks).toString()));
+        reject(new EngineError(doing, statusCode, failure.data?.message ?? `status ${statusCode}`));
+      });
+      sent.on('error', (error) => reject(new EngineError(doing, 0, error.message)));
+      sent.end(body && JSON.stringify(body));
+    });
+  }
+}
+
+function encoded(filters: Readonly<Record<string, readonly string[]>>): string {
+  return encodeURIComponent(JSON.stringify(filters));
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return text === '' ? {} : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,169 @@
+// timeout: 300 s
+
+// Names of containers on both hosts, asked of Docker's resolver as any image does, and Docker's list of networks, which is kept in
+// step with the cluster's.
+
+import * as assert from 'uvu/assert';
+import { waitFor } from '../../src/lab/wait.js';
+import type { EndpointAnswer } from '../../src/model/api.js';
+import { scenarios } from '../host/support/scenarios.js';
+import { Engine, restartAgent, startAgent } from './support/engines.js';
+
+let d1: Engine;
+let d2: Engine;
+
+const { scenario, run } = scenarios({ nodes: 2 }, async (lab) => {
+  [d1, d2] = [new Engine(lab, 'n1'), new Engine(lab, 'n2')];
+  for (const engine of [d1, d2]) await restartAgent(lab, engine, 'SIGTERM');
+  await Promise.all([d1, d2].map((engine) => engine.start()));
+  await Promise.all([d1, d2].map((engine) => engine.loadImage()));
+});
+
+/** Addresses, in order, that the container gets for the name; none when it does not exist. */
+async function lookup(engine: Engine, from: string, name: string): Promise<string[]> {
+  const { stdout } = await engine.exec(from, `nslookup -type=a ${name} 127.0.0.11`);
+  const [, answer = ''] = stdout.split(/Name:/);
+  return [...stdout.slice(stdout.indexOf(answer)).matchAll(/Address(?: \d+)?: (10\.\S+)/g)]
+    .map(([, address = '']) => address)
+    .sort();
+}
+
+async function finds(
+  engine: Engine,
+  from: string,
+  name: string,
+  addresses: readonly string[],
+): Promise<void> {
+  const wanted = [...addresses].sort().join();
+  let found: string[] = [];
+  await waitFor(`${from} to find ${name}`, async () => {
+    found = await lookup(engine, from, name);
+    return found.join() === wanted;
+  }).catch(async () => {
+    assert.equal(found.join(), wanted, `${name} from ${from}`);
+  });
+}
+
+const listed = async (engine: Engine): Promise<string[]> =>
+  (await engine.docker('network ls --format {{.Name}}:{{.Driver}}'))
+    .split('\n')
+    .filter((line) => line.endsWith(':plait'));
+
+scenario('a network of the cluster is one of Docker’s on each host, by itself', async (lab) => {
+  await lab.plait('n1', 'network create --subnet 10.77.0.0/24 app');
+  for (const engine of [d1, d2]) {
+    await waitFor('Docker to have it', async () => (await listed(engine)).join() === 'app:plait', 15_000);
+  }
+});
+
+scenario('containers find each other by name, alias and short id, and by the address’s name', async (lab) => {
+  await d1.run('one', '--network app');
+  const id = await d2.docker('run -d --name two --network app --network-alias web bb sleep 10000');
+  const [one, two] = [await d1.address('one', 'app'), await d2.address('two', 'app')];
+  for (const name of ['two', 'web', id.slice(0, 12), 'two.app']) await finds(d1, 'one', name, [two]);
+  await finds(d2, 'two', 'one', [one]);
+  await finds(d2, 'two', 'web', [two]);
+  const { stdout } = await d1.exec('one', 'ping -c 2 -W 1 two');
+  assert.match(stdout, / 0% packet loss/);
+  const reverse = await d1.exec('one', `nslookup ${two} 127.0.0.11`);
+  assert.match(reverse.stdout, /name = two\b/);
+  const found = JSON.parse(await lab.plait('n1', 'endpoint ls --format json')) as EndpointAnswer[];
+  assert.equal(found.map(({ name }) => name).sort(), ['one', 'two']);
+});
+
+scenario('an alias of containers on both hosts is all of them', async () => {
+  await d1.docker('run -d --name three --network app --network-alias web bb sleep 10000');
+  const both = [await d2.address('two', 'app'), await d1.address('three', 'app')];
+  await finds(d1, 'one', 'web', both);
+  await finds(d2, 'two', 'web', both);
+  await d1.docker('rm -f three');
+  await finds(d2, 'two', 'web', both.slice(0, 1));
+});
+
+scenario('what the cluster does not know, Docker is asked, over UDP and TCP', async () => {
+  await d1.docker('network create other');
+  await d1.run('four', '--network other');
+  await d1.docker('network connect other one');
+  await finds(d1, 'one', 'two', [await d2.address('two', 'app')]);
+  const four = await d1.address('four', 'other');
+  const { stdout } = await d1.exec('one', 'nslookup -type=a four 127.0.0.11');
+  assert.match(stdout, four);
+  await d1.docker('rm -f four');
+  await d1.docker('network disconnect other one');
+  await d1.docker('network rm other');
+});
+
+scenario('names are right within a second of start, stop and rename', async () => {
+  const started = performance.now();
+  await d2.run('five', '--network app');
+  const ran = performance.now();
+  await finds(d1, 'one', 'five', [await d2.address('five', 'app')]);
+  console.log(
+    `NOTE known on the other host ${Math.round(performance.now() - ran)} ms after docker run, which took ${Math.round(ran - started)} ms`,
+  );
+  assert.ok(performance.now() - ran < 1500);
+  const address = await d2.address('five', 'app');
+  await d2.docker('rename five six');
+  await finds(d1, 'one', 'six', [address]);
+  await finds(d1, 'one', 'five', []);
+  await d2.docker('rm -f six');
+  await finds(d1, 'one', 'six', []);
+});
+
+scenario('a container that asks in its first moment is answered', async () => {
+  const { stdout } = await d1.try('run --rm --network app bb ping -c 1 -W 1 two');
+  assert.match(stdout, /1 packets received/);
+});
+
+scenario('agent away: Docker’s own names are answered; back: the cluster’s, too', async (lab) => {
+  await d1.run('seven', '--network app');
+  const seven = await d1.address('seven', 'app');
+  await lab.killAgent('n1');
+  await finds(d1, 'one', 'seven', [seven]);
+  await startAgent(lab, d1);
+  await finds(d1, 'one', 'two', [await d2.address('two', 'app')]);
+  await d1.docker('rm -f seven');
+});
+
+scenario('engines and hosts that start again have the names again', async (lab) => {
+  await d2.kill();
+  await d2.start();
+  await d2.docker('restart -t 0 two');
+  await finds(d1, 'one', 'two', [await d2.address('two', 'app')]);
+  await finds(d1, 'one', 'web', [await d2.address('two', 'app')]);
+  await restartAgent(lab, d2, 'SIGKILL');
+  await d2.docker('rename two zwei');
+  await finds(d1, 'one', 'zwei', [await d2.address('zwei', 'app')]);
+});
+
+scenario('Docker’s list follows the cluster, and what was removed by hand stays away', async (lab) => {
+  await lab.plait('n2', 'network create --subnet 10.79.0.0/24 --internal inner');
+  await waitFor('Docker to have it', async () => (await listed(d1)).includes('inner:plait'), 15_000);
+  assert.is(await d1.docker('network inspect -f {{.Internal}} inner'), 'true');
+  await waitFor('the other, too', async () => (await listed(d2)).includes('inner:plait'), 15_000);
+  await d1.docker('network rm inner');
+  await d1.docker('network create holds-up-nothing');
+  await d1.docker('network rm holds-up-nothing');
+  assert.not.ok((await listed(d1)).includes('inner:plait'));
+  await lab.plait('n1', 'network rm inner');
+  await waitFor('it to go', async () => !(await listed(d2)).includes('inner:plait'), 15_000);
+});
+
+scenario('the file is lost: Docker is asked which network each of its is', async (lab) => {
+  await lab.killAgent('n1');
+  await lab.sh('n1', `rm ${lab.root('n1')}/lib/docker-networks.json`);
+  await startAgent(lab, d1);
+  await waitFor(
+    'a container on it',
+    async () => (await d1.try('run --rm --network app bb true')).status === 0,
+    15_000,
+  );
+});
+
+scenario('the engines go', async () => {
+  await d1.docker('rm -f one');
+  await d2.docker('rm -f zwei');
+  await Promise.all([d1, d2].map((engine) => engine.remove()));
+});
+
+run();
