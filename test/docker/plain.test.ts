@@ -127,7 +127,7 @@ scenario(
     await refused(
       d1,
       `run --rm --network app --ip ${two} bb true`,
-      /take address 10\.77\.0\.\d+ of network app: endpoint docker-\w+ has it/,
+      /take address 10\.77\.0\.\d+ of network app: endpoint \S+ has it/,
     );
     await refused(
       d1,
