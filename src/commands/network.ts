@@ -13,6 +13,7 @@ export interface CreateFlags {
   readonly vni?: number;
   readonly label?: Record<string, string>;
   readonly opt?: Record<string, string>;
+  readonly swarm?: boolean;
 }
 
 const createHelp = `
@@ -78,6 +79,7 @@ function addCreate(network: Command): void {
     )
     .option('--label <key=value>', 'label, repeatable', collectPairs)
     .option('-o, --opt <key=value>', 'option of the network, repeatable', collectPairs)
+    .option('--swarm', 'a network of the Docker Swarm of these hosts, too; needs `plait docker install`')
     .addHelpText('after', createHelp)
     .action(async (name: string, flags: CreateFlags, command: Command) =>
       (await import('./actions/network.js')).createNetwork(name, flags, command),

@@ -6,6 +6,7 @@ import { addBackup } from './backup.js';
 import { addBench } from './bench.js';
 import { addCa } from './ca.js';
 import { addCompletion } from './completion.js';
+import { addDocker } from './docker.js';
 import { addDoctor } from './doctor.js';
 import { addDrops } from './drops.js';
 import { addEndpoint } from './endpoint.js';
@@ -60,6 +61,7 @@ export function buildProgram(): Command {
   addBackup(program);
   addNetwork(program);
   addEndpoint(program);
+  addDocker(program);
   addMap(program);
   addDoctor(program);
   addDrops(program);

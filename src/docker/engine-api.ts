@@ -16,6 +16,11 @@ export const networkSchema = z.looseObject({
   Name: z.string(),
   Driver: z.string(),
   Scope: z.string(),
+  /** It has settings for others of the swarm, and no containers. */
+  ConfigOnly: z.boolean().default(false),
+  /** Of one whose settings are another's. */
+  ConfigFrom: z.looseObject({ Network: z.string() }).nullish(),
+  Labels: z.record(z.string(), z.string()).nullish(),
   Options: z.record(z.string(), z.string()).nullish(),
   IPAM: z.looseObject({
     Config: z.array(z.looseObject({ Subnet: z.string().optional() })).nullish(),
@@ -48,7 +53,10 @@ export const eventSchema = z.looseObject({
 });
 export type EngineEvent = z.infer<typeof eventSchema>;
 
-const infoSchema = z.looseObject({ Swarm: z.looseObject({ LocalNodeState: z.string() }).nullish() });
+const infoSchema = z.looseObject({
+  Swarm: z.looseObject({ LocalNodeState: z.string(), ControlAvailable: z.boolean().optional() }).nullish(),
+});
+const pluginSchema = z.looseObject({ Enabled: z.boolean() });
 const failureSchema = z.looseObject({ message: z.string() });
 
 /** The engine said no, or was not there (status 0). */
@@ -69,9 +77,11 @@ export class EngineApi {
     this.#socket = socket;
   }
 
-  async isInSwarm(): Promise<boolean> {
+  /** Undefined for an engine that is in no swarm. */
+  async swarm(): Promise<{ readonly isManager: boolean } | undefined> {
     const { Swarm } = await this.#ask('GET', '/info', infoSchema);
-    return Swarm?.LocalNodeState === 'active';
+    if (Swarm?.LocalNodeState !== 'active') return undefined;
+    return { isManager: Swarm.ControlAvailable ?? false };
   }
 
   networks(): Promise<EngineNetwork[]> {
@@ -102,6 +112,31 @@ export class EngineApi {
 
   async removeNetwork(id: string): Promise<void> {
     await this.#ask('DELETE', `/networks/${id}`, z.unknown());
+  }
+
+  /** A managed plugin; undefined where there is none of that name. */
+  async plugin(name: string): Promise<{ readonly isEnabled: boolean } | undefined> {
+    try {
+      const { Enabled } = await this.#ask('GET', `/plugins/${name}/json`, pluginSchema);
+      return { isEnabled: Enabled };
+    } catch (error) {
+      if (error instanceof EngineError && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  /** @param archive tar, with config.json and rootfs/ */
+  async createPlugin(name: string, archive: Buffer): Promise<void> {
+    await this.#ask('POST', `/plugins/create?name=${encodeURIComponent(name)}`, z.unknown(), archive);
+  }
+
+  async enablePlugin(name: string): Promise<void> {
+    await this.#ask('POST', `/plugins/${name}/enable?timeout=10`, z.unknown());
+  }
+
+  /** Also one that is in use. */
+  async removePlugin(name: string): Promise<void> {
+    await this.#ask('DELETE', `/plugins/${name}?force=1`, z.unknown());
   }
 
   /** Events from now on, until the signal or the engine ends them. Lines that are no events are left out. */
@@ -135,7 +170,8 @@ export class EngineApi {
   #open(method: string, path: string, body: object | undefined, signal: AbortSignal) {
     const doing = `${method} ${path.split('?')[0]} of Docker`;
     return new Promise<IncomingMessage>((resolve, reject) => {
-      const headers = { host: 'docker', ...(body && { 'content-type': 'application/json' }) };
+      const type = body instanceof Buffer ? 'application/x-tar' : 'application/json';
+      const headers = { host: 'docker', ...(body && { 'content-type': type }) };
       const sent = request({ socketPath: this.#socket, method, path, headers, signal }, async (response) => {
         const { statusCode = 0 } = response;
         if (statusCode >= 200 && statusCode < 300) return resolve(response);
@@ -145,7 +181,7 @@ export class EngineApi {
         reject(new EngineError(doing, statusCode, failure.data?.message ?? `status ${statusCode}`));
       });
       sent.on('error', (error) => reject(new EngineError(doing, 0, error.message)));
-      sent.end(body && JSON.stringify(body));
+      sent.end(body instanceof Buffer ? body : body && JSON.stringify(body));
     });
   }
 }

@@ -11,7 +11,7 @@ import type { ClusterNetworks } from './cluster-networks.js';
 import type { Driver } from './driver.js';
 import { type EngineApi, EngineError, type EngineNetwork } from './engine-api.js';
 import { type DockerNetworks, isPrivateName } from './networks.js';
-import { DRIVER_NAME, NETWORK_OPTION } from './protocol.js';
+import { DRIVER_NAME, NETWORK_OPTION, PLUGIN_NAME } from './protocol.js';
 
 export interface EngineNetworksOptions {
   readonly api: EngineApi;
@@ -76,7 +76,7 @@ export class EngineNetworks {
         Date.now() - Date.parse(network.createdAt) > NEW_MS,
     );
     // In a swarm its managers make the networks of all nodes.
-    if (missing.length > 0 && !(await api.isInSwarm()))
+    if (missing.length > 0 && (await api.swarm()) === undefined)
       for (const network of missing) await this.#create(network);
     for (const id of known.ids()) {
       const network = known.get(id)?.network ?? '';
@@ -86,22 +86,12 @@ export class EngineNetworks {
 
   async #create(network: Network): Promise<void> {
     const { api, notices, log } = this.#options;
-    const own = network.subnets.find(({ subnet }) => !subnet.includes(':'));
     const notice = `docker network ${network.id}`;
     try {
-      if (own === undefined) throw new EngineError(`make ${network.name}`, 400, 'it has no IPv4 subnet');
       await api.createNetwork({
-        Name: network.name,
-        CheckDuplicate: true,
-        Driver: DRIVER_NAME,
-        Internal: network.internal,
-        Attachable: true,
-        IPAM: {
-          Driver: DRIVER_NAME,
-          Config: [{ Subnet: own.subnet, ...(own.gateway !== null && { Gateway: own.gateway }) }],
-          Options: { [NETWORK_OPTION]: network.name },
-        },
-        Options: { [NETWORK_OPTION]: network.name },
+        ...{ Name: network.name, CheckDuplicate: true, Driver: DRIVER_NAME },
+        ...{ Internal: network.internal, Attachable: true },
+        ...settingsOf(network, DRIVER_NAME),
       });
       notices.delete(notice);
       log.info({ network: network.name }, 'Docker has a network of the cluster');
@@ -128,7 +118,21 @@ export class EngineNetworks {
   }
 }
 
+/** As Docker is told of the network. Throws EngineError where Docker can have none. @param driver Docker's name of the IPAM driver */
+export function settingsOf({ name, subnets }: Network, driver: string): object {
+  const own = subnets.find(({ subnet }) => !subnet.includes(':'));
+  if (own === undefined) throw new EngineError(`make network ${name}`, 400, 'it has no IPv4 subnet');
+  return {
+    IPAM: {
+      Driver: driver,
+      Config: [{ Subnet: own.subnet, ...(own.gateway !== null && { Gateway: own.gateway }) }],
+      Options: { [NETWORK_OPTION]: name },
+    },
+    Options: { [NETWORK_OPTION]: name },
+  };
+}
+
 /** By a managed plugin, too. */
 function isOurs(driver: string): boolean {
-  return driver === DRIVER_NAME || driver === `${DRIVER_NAME}:latest`;
+  return driver === DRIVER_NAME || driver === PLUGIN_NAME;
 }

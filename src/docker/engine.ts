@@ -13,10 +13,13 @@ import { pauseUnless } from '../pause.js';
 import { type EngineApi, EngineError, type EngineEvent, type EngineNetwork } from './engine-api.js';
 import type { EngineNetworks } from './engine-networks.js';
 import { describe } from './names.js';
+import { DRIVER_NAME } from './protocol.js';
+import type { SwarmNetworks } from './swarm-networks.js';
 
 export interface EngineOptions {
   readonly api: EngineApi;
   readonly networks: EngineNetworks;
+  readonly swarm: SwarmNetworks;
   readonly endpoints: Pick<HandedEndpoints, 'describe' | 'list'>;
   /** For a person: why it is not followed. */
   readonly notices: Map<string, string>;
@@ -74,11 +77,20 @@ export class Engine {
     const { signal } = this.#closing;
     const events = await api.events(FILTERS, signal);
     onConnected();
+    await this.#enablePlugin();
     const here = await networks.recover();
     await this.#nameAll(here);
     await this.#startAgain(here);
     log.info({ networks: here.length }, 'following Docker');
     for await (const event of events) void this.#heed(event);
+  }
+
+  /** dockerd gives up a plugin that does not answer when it starts, for good. */
+  async #enablePlugin(): Promise<void> {
+    const { api, log } = this.#options;
+    if ((await api.plugin(DRIVER_NAME))?.isEnabled !== false) return;
+    log.info('Docker had given up its plugin: it is enabled again');
+    await api.enablePlugin(DRIVER_NAME);
   }
 
   async #heed({ Type, Action, Actor }: EngineEvent): Promise<void> {
@@ -121,10 +133,10 @@ export class Engine {
   }
 
   async #sync(): Promise<void> {
-    const { networks, log } = this.#options;
+    const { networks, swarm, log } = this.#options;
     const { signal } = this.#closing;
     while (!signal.aborted) {
-      await networks.sync().catch((error) => {
+      await Promise.all([networks.sync(), swarm.sync()]).catch((error) => {
         if (!(error instanceof EngineError && error.status === 0))
           log.warn({ err: error }, 'could not keep Docker’s networks in step');
       });

@@ -64,8 +64,12 @@ export const releaseAddressSchema = z.looseObject({ PoolID: z.string().min(1), A
 
 /** What people say with `docker network create -d`. */
 export const DRIVER_NAME = 'plait';
+/** The same, of a managed plugin. */
+export const PLUGIN_NAME = `${DRIVER_NAME}:latest`;
 /** Key of a `docker network create -o`, and of `--ipam-opt`: the network's name in the cluster. */
 export const NETWORK_OPTION = 'plait.network';
+/** Of the cluster's network: `true` for one that Docker Swarm has, too. */
+export const SWARM_OPTION = 'plait.swarm';
 export const VNI_OPTION = 'plait.vni';
 export const MTU_OPTION = 'com.docker.network.driver.mtu';
 export const INTERNAL = 'com.docker.network.internal';

@@ -14,6 +14,7 @@ import { Ipam } from './ipam.js';
 import { DockerNetworks } from './networks.js';
 import { type Methods, servePlugin } from './plugin.js';
 import { Releases } from './releases.js';
+import { SwarmNetworks } from './swarm-networks.js';
 
 export interface DockerOptions {
   /** Where dockerd looks for the driver. */
@@ -57,6 +58,7 @@ export async function serveDocker(context: AgentContext, options: DockerOptions)
   const engine = new Engine({
     api,
     networks: new EngineNetworks({ api, driver, known: networks, cluster, view, isInformed, notices, log }),
+    swarm: new SwarmNetworks({ api, view, isInformed, notices, log }),
     ...{ endpoints: endpoints.handed, notices, log },
   });
   engine.start();

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { waitFor } from '../../src/lab/wait.js';
 import type { EndpointAnswer } from '../../src/model/api.js';
 import { scenarios } from '../host/support/scenarios.js';
-import { Engine, restartAgent, startAgent } from './support/engines.js';
+import { Engine, finds, restartAgent, startAgent } from './support/engines.js';
 
 let d1: Engine;
 let d2: Engine;
@@ -18,31 +18,6 @@ const { scenario, run } = scenarios({ nodes: 2 }, async (lab) => {
   await Promise.all([d1, d2].map((engine) => engine.start()));
   await Promise.all([d1, d2].map((engine) => engine.loadImage()));
 });
-
-/** Addresses, in order, that the container gets for the name; none when it does not exist. */
-async function lookup(engine: Engine, from: string, name: string): Promise<string[]> {
-  const { stdout } = await engine.exec(from, `nslookup -type=a ${name} 127.0.0.11`);
-  const [, answer = ''] = stdout.split(/Name:/);
-  return [...stdout.slice(stdout.indexOf(answer)).matchAll(/Address(?: \d+)?: (10\.\S+)/g)]
-    .map(([, address = '']) => address)
-    .sort();
-}
-
-async function finds(
-  engine: Engine,
-  from: string,
-  name: string,
-  addresses: readonly string[],
-): Promise<void> {
-  const wanted = [...addresses].sort().join();
-  let found: string[] = [];
-  await waitFor(`${from} to find ${name}`, async () => {
-    found = await lookup(engine, from, name);
-    return found.join() === wanted;
-  }).catch(async () => {
-    assert.equal(found.join(), wanted, `${name} from ${from}`);
-  });
-}
 
 const listed = async (engine: Engine): Promise<string[]> =>
   (await engine.docker('network ls --format {{.Name}}:{{.Driver}}'))

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { SWARM_OPTION } from '../../docker/protocol.js';
 import type { NetworkAnswer, NetworkCreateRequest, RemovedAnswer } from '../../model/api.js';
 import { formatList, hasLabel, isSo, type Listing, type ListOptions } from '../../output/list.js';
 import { print, warn } from '../../output/print.js';
@@ -48,7 +49,7 @@ export async function createNetwork(name: string, flags: CreateFlags, command: C
     mtu: flags.mtu,
     vni: flags.vni,
     labels: flags.label,
-    options: flags.opt,
+    options: flags.swarm ? { ...flags.opt, [SWARM_OPTION]: 'true' } : flags.opt,
   };
   const { id } = await clientOf(command).post<NetworkAnswer>('/v1/networks', request);
   print(id);

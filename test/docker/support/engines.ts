@@ -4,6 +4,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import * as assert from 'uvu/assert';
 import { type ExecFailed, Job, type Outcome } from '../../../src/lab/exec.js';
 import type { Lab } from '../../../src/lab/lab.js';
 import { waitFor } from '../../../src/lab/wait.js';
@@ -171,6 +172,32 @@ export async function startAgent(lab: Lab, engine: Engine): Promise<void> {
 export async function restartAgent(lab: Lab, engine: Engine, signal: NodeJS.Signals): Promise<void> {
   await lab.killAgent(engine.node, signal);
   await startAgent(lab, engine);
+}
+
+/** Addresses, in order, that the container gets for the name; none when it does not exist. */
+async function lookup(engine: Engine, from: string, name: string): Promise<string[]> {
+  const { stdout } = await engine.exec(from, `nslookup -type=a ${name} 127.0.0.11`);
+  const [, answer = ''] = stdout.split(/Name:/);
+  return [...stdout.slice(stdout.indexOf(answer)).matchAll(/Address(?: \d+)?: (10\.\S+)/g)]
+    .map(([, address = '']) => address)
+    .sort();
+}
+
+/** That is what it gets, at last. */
+export async function finds(
+  engine: Engine,
+  from: string,
+  name: string,
+  addresses: readonly string[],
+): Promise<void> {
+  const wanted = [...addresses].sort().join();
+  let found: string[] = [];
+  await waitFor(`${from} to find ${name}`, async () => {
+    found = await lookup(engine, from, name);
+    return found.join() === wanted;
+  }).catch(async () => {
+    assert.equal(found.join(), wanted, `${name} from ${from}`);
+  });
 }
 
 function readable(path: string): boolean {
