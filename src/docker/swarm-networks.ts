@@ -1,6 +1,6 @@
 /*
  * Networks of a Docker Swarm. Swarm knows one name and id for all nodes, but each node has to know the network's settings itself: a
- * network that is only settings (`NAME.plait`), on each of its nodes, to which the swarm's own refers. The agents
+ * network that is only settings (`NAME.ID`), on each of its nodes, to which the swarm's own refers. The agents
  * make both for the cluster's networks that are to be in the swarm: each the settings on its node, and those beside a manager of the
  * swarm the network. Addresses stay the cluster's, since the settings name its IPAM driver.
  */
@@ -22,13 +22,14 @@ export interface SwarmNetworksOptions {
 
 /** Id of the cluster's network. */
 const NETWORK_LABEL = 'plait.network.id';
-const CONFIG_SUFFIX = '.plait';
 const NOTICE = 'docker swarm';
 
 export class SwarmNetworks {
   readonly #options: SwarmNetworksOptions;
   /** Some of them are the engine's, as far as is known: until it was asked, perhaps. */
   #hasSome = true;
+  /** Ids of settings that Docker does not let go. */
+  readonly #stuck = new Set<string>();
 
   constructor(options: SwarmNetworksOptions) {
     this.#options = options;
@@ -50,16 +51,24 @@ export class SwarmNetworks {
         faults.push(error.message);
       });
     for (const network of wanted) await attempt(this.#make(network, here, swarm.isManager));
-    const left = leftOf(here, wanted);
-    for (const { Id } of left) await attempt(api.removeNetwork(Id));
+    const left = leftOf(here, wanted).filter(({ Id }) => !this.#stuck.has(Id));
+    for (const one of left) await attempt(this.#remove(one));
     this.#hasSome = wanted.length > 0 || left.length > 0;
     if (faults.length === 0) notices.delete(NOTICE);
     else notices.set(NOTICE, faults.join('; '));
   }
 
+  /** An engine that was killed may count users of settings that are gone: they are left to it, and harm nobody. */
+  async #remove({ Id, ConfigOnly }: EngineNetwork): Promise<void> {
+    await this.#options.api.removeNetwork(Id).catch((error) => {
+      if (!(ConfigOnly && error instanceof EngineError && error.status === 403)) throw error;
+      this.#stuck.add(Id);
+    });
+  }
+
   async #make(network: Network, here: readonly EngineNetwork[], isManager: boolean): Promise<void> {
     const { api, log } = this.#options;
-    const config = `${network.name}${CONFIG_SUFFIX}`;
+    const config = settingsName(network);
     const labels = { Labels: { [NETWORK_LABEL]: network.id } }; // the swarm's own may have none of its own
     const isThere = (name: string): boolean => here.some(({ Name }) => Name === name);
     if (!isThere(config)) {
@@ -82,6 +91,11 @@ export class SwarmNetworks {
       });
     log.info({ network: network.name }, 'the swarm has a network of the cluster');
   }
+}
+
+/** Of one network alone: settings that Docker keeps are not taken for those of the next one of that name. */
+function settingsName({ name, id }: Network): string {
+  return `${name}.${id.slice(0, 8)}`;
 }
 
 /** What is not wanted any more and can go now: settings go when nothing refers to them. */

@@ -111,14 +111,14 @@ scenario('a network of the cluster is one of the swarm', async (lab) => {
     throw new Error(`${error}\n${(await lab.try('n1', ['plait', 'status'])).stderr}`);
   });
   for (const engine of engines) {
-    const has = async () => /^app\.plait$/m.test(await engine.docker('network ls --format {{.Name}}'));
+    const has = async () => /^app\.\w{8}$/m.test(await engine.docker('network ls --format {{.Name}}'));
     await waitFor(`${engine.node} to have its settings`, has, LONG_MS);
   }
 });
 
 scenario('a service of three tasks on three hosts: they reach each other, by name too', async () => {
   await d1.docker(
-    'service create -d --name web --network app --replicas 3 --replicas-max-per-node 1 bb sleep 10000',
+    'service create -d --name web --network app --stop-grace-period 1s --replicas 3 --replicas-max-per-node 1 bb sleep 10000',
   );
   const found = await running('web', 3);
   assert.is(new Set(found.map(({ engine }) => engine.node)).size, 3);
@@ -220,9 +220,17 @@ scenario('gone from the cluster, gone from the swarm', async (lab) => {
   for (const engine of engines) {
     await waitFor(
       `${engine.node} to have lost it`,
-      async () => !/^app/m.test(await engine.docker('network ls --format {{.Name}}')),
+      async () => !/^app$/m.test(await engine.docker('network ls --format {{.Name}}')),
       LONG_MS,
-    );
+    ).catch(async (error) => {
+      const left = await engine.docker('network ls');
+      throw new Error(`${error}\n${left}\n${(await lab.try(engine.node, ['plait', 'status'])).stderr}`);
+    });
+  }
+  // The third was killed, and counts users that are gone.
+  for (const engine of [d1, d2]) {
+    const isGone = async () => !/^app\./m.test(await engine.docker('network ls --format {{.Name}}'));
+    await waitFor(`${engine.node} to have lost its settings`, isGone, LONG_MS);
   }
   for (const engine of engines) {
     await lab.plait(engine.node, `docker uninstall --docker-host ${engine.socket}`);
