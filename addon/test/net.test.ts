@@ -61,6 +61,22 @@ test('a TCP socket of another namespace takes connections from there', async () 
   server.close();
 });
 
+test('a socket with a peer is connected to it, in that namespace', async () => {
+  const at = { netns: far.path, type: 'tcp', address: '10.99.0.2' } as const;
+  const server = net.createServer((connection) => connection.end(`${connection.remoteAddress}`));
+  await new Promise<void>((resolve) =>
+    server.listen({ fd: socketInNamespace({ ...at, port: 5303 }) }, resolve),
+  );
+  const peer = { address: '10.99.0.2', port: 5303 };
+  const fd = socketInNamespace({ netns: near.path, type: 'tcp', address: '10.99.0.1', port: 0, peer });
+  const client = new net.Socket({ fd });
+  const chunks: Buffer[] = [];
+  for await (const chunk of client) chunks.push(chunk as Buffer);
+  assert.is(Buffer.concat(chunks).toString(), '10.99.0.1');
+  await new Promise((resolve) => server.close(resolve));
+  failsWith('EINVAL', () => socketInNamespace({ ...at, port: 0, peer: { address: 'far', port: 1 } }));
+});
+
 test("IPv6 and a port of the kernel's choice work", () => {
   const fd = socketInNamespace({ netns: near.path, type: 'udp', address: '::1', port: 0 });
   assert.match(inNamespace(near, 'ss -Hlun'), /\[::1\]:\d+/);
