@@ -53,16 +53,28 @@ export class Connector {
   }
 
   /** Removes the interface and all that `connect` did. Harmless where there is nothing. */
-  async disconnect({ id, hostIfname }: JournalEntry): Promise<void> {
+  async disconnect(entry: JournalEntry): Promise<void> {
+    await this.cut(entry);
+    await this.removeInterface(entry);
+  }
+
+  /** After `cut`. */
+  async removeInterface({ hostIfname }: JournalEntry): Promise<void> {
+    await deleteVeth(hostIfname);
+  }
+
+  /** Lets no frame in or out any more. The interface is left. */
+  async cut({ id, hostIfname, handed }: JournalEntry): Promise<void> {
     const { datapath, desired, locals, view, reconciler, log } = this.#options;
     const ifindex = locals.get(id)?.attachment.ifindex;
     locals.delete(id);
     desired.detach(id);
     view.deleteEndpoint(id);
     // What could not be written is found again by the next full compare.
+    // Gateways settle by themselves where nobody waits for the host to be as it was: Docker waits with its locks held.
     await reconciler
       .flush()
-      .then(() => reconciler.settled())
+      .then(() => (handed ? undefined : reconciler.settled()))
       .catch((error) =>
         log.warn({ endpoint: id, err: error }, 'rows of a detached endpoint are left for later'),
       );
@@ -72,7 +84,6 @@ export class Connector {
       datapath.tables.endpoints.apply([], [ifindex]);
       datapath.slots.release(ifindex);
     }
-    await deleteVeth(hostIfname);
   }
 
   /**

@@ -252,26 +252,37 @@ export class Endpoints {
       .catch((error) =>
         log.warn({ endpoint: entry.id, err: error }, 'could not note the end of an endpoint'),
       );
-    await this.#options.connector.disconnect(entry);
-    await this.#options.connector.serveNames(entry);
-    const warnings = await this.#forget(entry, record);
+    const { connector } = this.#options;
+    await connector.cut(entry);
+    await connector.serveNames(entry);
+    // The kernel takes as long for the one as etcd for the other. Neither leaves the other half done.
+    const [removed, given] = await Promise.allSettled([
+      connector.removeInterface(entry),
+      this.#giveBack(entry, record),
+    ]);
+    if (removed.status === 'rejected') throw removed.reason;
+    if (given.status === 'rejected') throw given.reason;
+    if (given.value === 'given') await journal.remove(entry.id);
     this.#letGo(entry);
-    return warnings;
+    return given.value === 'given' || given.value === 'out of reach' ? [] : [given.value.later];
   }
 
-  async #forget(entry: JournalEntry, record: Trace): Promise<string[]> {
-    const { store, writes, journal, node } = this.#options;
-    if (record === 'out of reach') return [];
+  /** What etcd holds of it; or says why that comes later. */
+  async #giveBack(
+    entry: JournalEntry,
+    record: Trace,
+  ): Promise<'given' | 'out of reach' | { readonly later: string }> {
+    const { store, writes, node } = this.#options;
+    if (record === 'out of reach') return record;
     try {
       const endpoint =
         entry.endpoint ?? (record === 'none' ? undefined : await getEndpoint(store, { ...entry, node }));
       if (endpoint !== undefined) await writes.removeEndpoints([endpoint]);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
-      return [`its record and addresses are given back when etcd answers again: ${error.message}`];
+      return { later: `its record and addresses are given back when etcd answers again: ${error.message}` };
     }
-    await journal.remove(entry.id);
-    return [];
+    return 'given';
   }
 
   #hold(entry: JournalEntry, hold: () => void): void {
