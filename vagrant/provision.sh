@@ -17,7 +17,7 @@ readonly PACKAGES=(
   etcd-client iperf3 sockperf tcpdump tshark ethtool iputils-ping dnsutils jq fish             # lab, tests
   curl openssl faketime                                                                        # tests
   wrk nginx redis-server                                                                       # plait bench
-  docker.io busybox-static                                                                     # tests
+  docker.io docker-compose busybox-static                                                                     # tests
 )
 readonly VM_PACKAGES=(qemu-system-x86 qemu-utils mmdebstrap busybox-static e2fsprogs kmod cpio xz-utils zstd debian-archive-keyring)
 readonly VAGRANT_PACKAGES=(vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients dnsmasq-base openssh-client)

@@ -3,6 +3,7 @@
 // Names of containers on both hosts, asked of Docker's resolver as any image does, and Docker's list of networks, which is kept in
 // step with the cluster's.
 
+import { writeFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { waitFor } from '../../src/lab/wait.js';
 import type { EndpointAnswer } from '../../src/model/api.js';
@@ -66,6 +67,28 @@ scenario('what the cluster does not know, Docker is asked, over UDP and TCP', as
   await d1.docker('rm -f four');
   await d1.docker('network disconnect other one');
   await d1.docker('network rm other');
+});
+
+scenario('services of a compose file are found by their names on the other host', async (lab) => {
+  const file = `${lab.root('n1')}/compose.yaml`;
+  const service = { image: 'bb', command: 'sleep 10000', networks: ['app'] };
+  const project = {
+    version: '3',
+    services: { api: service, db: service },
+    networks: { app: { external: true } },
+  };
+  writeFileSync(file, JSON.stringify(project));
+  const compose = (line: string) =>
+    lab.exec('n1', ['docker-compose', '-H', d1.socket, '-f', file, '-p', 'shop', ...line.split(' ')]);
+  await compose('up -d --scale api=2');
+  const [one, two, db] = await Promise.all(
+    ['shop_api_1', 'shop_api_2', 'shop_db_1'].map((name) => d1.address(name, 'app')),
+  );
+  await finds(d2, 'two', 'db', [`${db}`]);
+  await finds(d2, 'two', 'api', [`${one}`, `${two}`]);
+  await finds(d1, 'shop_db_1', 'two', [await d2.address('two', 'app')]);
+  await compose('down -t 0');
+  await finds(d2, 'two', 'db', []);
 });
 
 scenario('names are right within a second of start, stop and rename', async () => {
