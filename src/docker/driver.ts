@@ -33,6 +33,7 @@ import {
   textOptions,
   VNI_OPTION,
 } from './protocol.js';
+import type { Ranges } from './ranges.js';
 import type { Releases } from './releases.js';
 
 export interface DriverOptions {
@@ -40,6 +41,7 @@ export interface DriverOptions {
   readonly cluster: ClusterNetworks;
   readonly endpoints: Pick<Endpoints, 'detach' | 'handed'>;
   readonly releases: Releases;
+  readonly ranges: Ranges;
   readonly log: Logger;
 }
 
@@ -89,15 +91,13 @@ export class Driver {
   }
 
   async createNetwork({ NetworkID, Options, IPv4Data, IPv6Data }: CreateNetwork): Promise<object> {
-    const { networks, cluster, log } = this.#options;
+    const { networks, cluster, ranges, log } = this.#options;
     const given = textOptions(Options?.[GENERIC]);
     checkOptions(given);
-    const input = networkInput(
-      given,
-      Options?.[INTERNAL] === true,
-      IPv4Data?.[0],
-      (IPv6Data ?? []).length > 0,
-    );
+    const isInternal = Options?.[INTERNAL] === true;
+    const plain = networkInput(given, isInternal, IPv4Data?.[0], (IPv6Data ?? []).length > 0);
+    const range = ranges.take(plain.subnets?.[0] ?? '');
+    const input = { ...plain, ...(range !== undefined && { ranges: [range] }) };
     const name = given[NETWORK_OPTION];
     const found = await cluster.find(name, input.subnets?.[0] ?? '');
     if (found) checkSame(found, input);
@@ -270,6 +270,8 @@ function checkSame(network: Network, input: Omit<NetworkInput, 'name'>): void {
   if (gateway !== undefined && found.gateway !== null && found.gateway !== gateway) {
     differs('gateway', found.gateway, gateway);
   }
+  const [range] = input.ranges ?? [];
+  if (range !== undefined && found.range !== range) differs('IP range', found.range ?? 'none', range);
   if (network.internal !== input.internal) differs('internal', network.internal, input.internal);
   if (input.vni !== undefined && network.vni !== input.vni) differs('VNI', network.vni, input.vni);
   if (input.mtu !== undefined && network.mtu !== input.mtu) differs('MTU', network.mtu, input.mtu);

@@ -146,11 +146,15 @@ export class EngineApi {
   ): Promise<AsyncIterable<EngineEvent>> {
     const path = `/events?filters=${encoded(filters)}`;
     const response = await this.#open('GET', path, undefined, signal);
-    const lines = createInterface({ input: response });
+    const lines = createInterface({ input: response })[Symbol.asyncIterator](); // from here on none is lost
     async function* events(): AsyncIterable<EngineEvent> {
-      for await (const line of lines) {
-        const parsed = eventSchema.safeParse(parseJson(line));
-        if (parsed.success) yield parsed.data;
+      try {
+        for await (const line of lines) {
+          const parsed = eventSchema.safeParse(parseJson(line));
+          if (parsed.success) yield parsed.data;
+        }
+      } catch (error) {
+        throw new EngineError('follow the events of Docker', 0, String(error)); // it went away
       }
     }
     return events();

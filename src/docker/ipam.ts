@@ -22,12 +22,14 @@ import {
   requestPoolSchema,
   textOptions,
 } from './protocol.js';
+import type { Ranges } from './ranges.js';
 import type { Releases } from './releases.js';
 
 export interface IpamOptions {
   readonly cluster: ClusterNetworks;
   readonly endpoints: Pick<Endpoints, 'detach' | 'handed'>;
   readonly releases: Releases;
+  readonly ranges: Ranges;
   readonly log: Logger;
 }
 
@@ -58,7 +60,7 @@ export class Ipam {
   }
 
   /** The network of that name, made if there is none; without a name the subnet that Docker was told. */
-  async requestPool({ Pool, Options, V6 }: RequestPool): Promise<object> {
+  async requestPool({ Pool, SubPool, Options, V6 }: RequestPool): Promise<object> {
     if (V6) {
       throw new InvalidInput(
         'request pool: IPv6 by Docker is not there yet',
@@ -66,16 +68,24 @@ export class Ipam {
       );
     }
     const name = textOptions(Options)[NETWORK_OPTION];
+    const range = SubPool === '' ? '' : formatCidr(parseCidr(SubPool));
     if (name === undefined) {
-      if (Pool !== '') return poolOf(formatCidr(parseCidr(Pool)), undefined);
+      if (Pool !== '') {
+        const pool = formatCidr(parseCidr(Pool));
+        this.#options.ranges.request(pool, range);
+        return poolOf(pool, undefined);
+      }
       throw new InvalidInput(
         'request pool: neither a subnet nor a network of the cluster is named',
         `give --subnet, or --ipam-opt ${NETWORK_OPTION}=NAME`,
       );
     }
-    const { cluster } = this.#options;
-    const subnets = Pool === '' ? {} : { subnets: [formatCidr(parseCidr(Pool))] };
-    const network = (await cluster.find(name, '')) ?? (await cluster.create({ name, ...subnets }));
+    const { cluster, ranges } = this.#options;
+    const wanted = {
+      ...(Pool !== '' && { subnets: [formatCidr(parseCidr(Pool))] }),
+      ...(range !== '' && { ranges: [range] }),
+    };
+    const network = (await cluster.find(name, '')) ?? (await cluster.create({ name, ...wanted }));
     const own = network.subnets.find(({ subnet }) => !subnet.includes(':'));
     if (own === undefined) throw new InvalidInput(`request pool: network ${name} has no IPv4 subnet`);
     if (Pool !== '' && own.subnet !== formatCidr(parseCidr(Pool))) {
@@ -84,6 +94,7 @@ export class Ipam {
         'leave out --subnet',
       );
     }
+    ranges.request(own.subnet, range);
     return poolOf(own.subnet, own.gateway ?? undefined);
   }
 

@@ -13,6 +13,7 @@ import { EngineNetworks } from './engine-networks.js';
 import { Ipam } from './ipam.js';
 import { DockerNetworks } from './networks.js';
 import { type Methods, servePlugin } from './plugin.js';
+import { Ranges } from './ranges.js';
 import { Releases } from './releases.js';
 import { SwarmNetworks } from './swarm-networks.js';
 
@@ -34,10 +35,10 @@ export async function serveDocker(context: AgentContext, options: DockerOptions)
   const { view, store, writes, endpoints, watch, health, notices, log } = context;
   const networks = await DockerNetworks.open(options.state, log);
   const cluster = new ClusterNetworks({ view, store, writes, create: options.create });
-  const releases = new Releases();
+  const [releases, ranges] = [new Releases(), new Ranges()];
   const isInformed = () => watch.revision !== undefined && health.state === 'connected';
-  const driver = new Driver({ networks, cluster, endpoints, releases, log });
-  const ipam = new Ipam({ cluster, endpoints, releases, log });
+  const driver = new Driver({ networks, cluster, endpoints, releases, ranges, log });
+  const ipam = new Ipam({ cluster, endpoints, releases, ranges, log });
   const server = await servePlugin(
     options.socket,
     {

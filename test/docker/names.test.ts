@@ -158,6 +158,24 @@ scenario('the file is lost: Docker is asked which network each of its is', async
   );
 });
 
+scenario(
+  'dockerd starts while the agent is away: what it should have started with itself, the agent starts',
+  async (lab) => {
+    await d1.docker('run -d --name ever --restart always --network app bb sleep 10000');
+    await lab.killAgent('n1');
+    await d1.kill();
+    const started = performance.now();
+    await d1.start('', 150_000);
+    console.log(`NOTE dockerd without the driver took ${Math.round((performance.now() - started) / 1000)} s`);
+    const state = () => d1.docker('inspect -f {{.State.Running}} ever');
+    await waitFor('Docker to give it up', async () => (await state()) === 'false', 60_000);
+    await startAgent(lab, d1);
+    await waitFor('it to run', async () => (await state()) === 'true', 30_000);
+    await finds(d2, 'zwei', 'ever', [await d1.address('ever', 'app')]);
+    await d1.docker('rm -f ever');
+  },
+);
+
 scenario('the engines go', async () => {
   await d1.docker('rm -f one');
   await d2.docker('rm -f zwei');

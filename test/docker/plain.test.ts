@@ -176,6 +176,28 @@ scenario('connect, disconnect, two networks, stop and start', async (lab) => {
   await agree(lab, 2);
 });
 
+scenario('--ip-range is where addresses come from, on all hosts, and is the same for all', async (lab) => {
+  const range = '--subnet 10.82.0.0/24 --ip-range 10.82.0.128/25 -o plait.network=part';
+  await d1.docker(`network create ${PLAIT} ${range} part`);
+  await d2.docker(`network create ${PLAIT} ${range} part`);
+  await d1.run('p1', '--network part');
+  await d2.run('p2', '--network part');
+  const found = [await d1.address('p1', 'part'), await d2.address('p2', 'part')];
+  assert.equal(found.sort(), ['10.82.0.128', '10.82.0.129']);
+  await d1.docker('rm -f p1');
+  await d2.docker('rm -f p2');
+  await d2.docker('network rm part');
+  const other = '--subnet 10.82.0.0/24 --ip-range 10.82.0.0/25 -o plait.network=part';
+  await refused(
+    d2,
+    `network create ${PLAIT} ${other} part`,
+    /IP range 10\.82\.0\.128\/25, not 10\.82\.0\.0\/25/,
+  );
+  await d1.docker('network rm part');
+  await lab.plait('n1', 'network rm part');
+  await agree(lab, 2);
+});
+
 for (const [what, options, says] of [
   ['no subnet and no name', '', /give --subnet, or --ipam-opt plait\.network=NAME/],
   ['encryption', '--subnet 10.80.0.0/24 -o encrypted', /encrypted is not there yet/],

@@ -73,8 +73,8 @@ export class Engine {
     return path;
   }
 
-  /** Starts dockerd, again if it was killed. */
-  async start(options = ''): Promise<void> {
+  /** Starts dockerd, again if it was killed. Without the driver of its networks it takes its time. */
+  async start(options = '', longestMs = START_MS): Promise<void> {
     await waitFor('the namespaces of the engine', async () => readable(join(this.#dir, 'ready')));
     for (const left of ['exec/containerd/containerd.pid', 'docker.pid'])
       rmSync(join(this.#dir, left), { force: true });
@@ -89,7 +89,7 @@ export class Engine {
     await waitFor(
       `dockerd of ${this.node}; ${this.log()}`,
       async () => (await this.try('version')).status === 0,
-      START_MS,
+      longestMs,
     );
   }
 
