@@ -1,3 +1,5 @@
+// kernels: every
+
 /*
  * Names in a namespace that has Docker's resolver: the cluster's are answered by the agent, all others by that resolver, whose
  * place a plain server takes here, at the same address. And what is when the agent goes.
