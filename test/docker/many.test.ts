@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { waitFor } from '../../src/lab/wait.js';
 import type { EndpointAnswer } from '../../src/model/api.js';
 import { scenarios } from '../host/support/scenarios.js';
-import { Engine, restartAgent } from './support/engines.js';
+import { type Engine, startEngines } from './support/engines.js';
 
 const CLIENTS = 8;
 const EACH = 25;
@@ -14,10 +14,7 @@ let d1: Engine;
 let d2: Engine;
 
 const { scenario, run } = scenarios({ nodes: 2 }, async (lab) => {
-  [d1, d2] = [new Engine(lab, 'n1'), new Engine(lab, 'n2')];
-  for (const engine of [d1, d2]) await restartAgent(lab, engine, 'SIGTERM');
-  await Promise.all([d1, d2].map((engine) => engine.start()));
-  await Promise.all([d1, d2].map((engine) => engine.loadImage()));
+  [d1, d2] = (await startEngines(lab)) as [Engine, Engine];
   await lab.plait('n1', 'network create --subnet 10.77.0.0/23 app');
   for (const engine of [d1, d2]) {
     const has = async () => (await engine.try('network inspect app')).status === 0;

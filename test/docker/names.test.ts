@@ -8,16 +8,13 @@ import * as assert from 'uvu/assert';
 import { waitFor } from '../../src/lab/wait.js';
 import type { EndpointAnswer } from '../../src/model/api.js';
 import { scenarios } from '../host/support/scenarios.js';
-import { Engine, finds, restartAgent, startAgent } from './support/engines.js';
+import { type Engine, finds, restartAgent, startAgent, startEngines } from './support/engines.js';
 
 let d1: Engine;
 let d2: Engine;
 
 const { scenario, run } = scenarios({ nodes: 2 }, async (lab) => {
-  [d1, d2] = [new Engine(lab, 'n1'), new Engine(lab, 'n2')];
-  for (const engine of [d1, d2]) await restartAgent(lab, engine, 'SIGTERM');
-  await Promise.all([d1, d2].map((engine) => engine.start()));
-  await Promise.all([d1, d2].map((engine) => engine.loadImage()));
+  [d1, d2] = (await startEngines(lab)) as [Engine, Engine];
 });
 
 const listed = async (engine: Engine): Promise<string[]> =>

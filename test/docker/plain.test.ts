@@ -10,7 +10,7 @@ import { waitFor } from '../../src/lab/wait.js';
 import type { EndpointAnswer, NetworkAnswer } from '../../src/model/api.js';
 import { patience } from '../../src/patience.js';
 import { scenarios } from '../host/support/scenarios.js';
-import { Engine, restartAgent } from './support/engines.js';
+import { type Engine, restartAgent, startEngines } from './support/engines.js';
 
 /** What Docker is waited for at most, with a part of it away. */
 const LONGEST_MS = patience(20_000);
@@ -19,10 +19,7 @@ let d1: Engine;
 let d2: Engine;
 
 const { scenario, run } = scenarios({ nodes: 2 }, async (lab) => {
-  [d1, d2] = [new Engine(lab, 'n1'), new Engine(lab, 'n2')];
-  for (const engine of [d1, d2]) await restartAgent(lab, engine, 'SIGTERM');
-  await Promise.all([d1, d2].map((engine) => engine.start()));
-  await Promise.all([d1, d2].map((engine) => engine.loadImage()));
+  [d1, d2] = (await startEngines(lab)) as [Engine, Engine];
 });
 
 async function endpoints(lab: Lab, at = 'n1'): Promise<EndpointAnswer[]> {

@@ -9,7 +9,7 @@ import { waitFor } from '../../src/lab/wait.js';
 import type { EndpointAnswer } from '../../src/model/api.js';
 import { patience } from '../../src/patience.js';
 import { scenarios } from '../host/support/scenarios.js';
-import { Engine, finds, restartAgent, startAgent } from './support/engines.js';
+import { type Engine, finds, restartAgent, startAgent, startEngines } from './support/engines.js';
 
 const LONG_MS = patience(40_000);
 let engines: Engine[] = [];
@@ -18,11 +18,8 @@ let d2: Engine;
 let d3: Engine;
 
 const { scenario, run } = scenarios({ nodes: 3 }, async (lab) => {
-  [d1, d2, d3] = [new Engine(lab, 'n1'), new Engine(lab, 'n2'), new Engine(lab, 'n3')];
-  engines = [d1, d2, d3];
-  for (const engine of engines) await restartAgent(lab, engine, 'SIGTERM');
-  await Promise.all(engines.map((engine) => engine.start()));
-  await Promise.all(engines.map((engine) => engine.loadImage()));
+  engines = await startEngines(lab);
+  [d1, d2, d3] = engines as [Engine, Engine, Engine];
   await d1.docker(`swarm init --advertise-addr ${lab.node('n1').vtep}`);
   const token = await d1.docker('swarm join-token -q worker');
   for (const engine of [d2, d3])

@@ -169,6 +169,15 @@ export async function startAgent(lab: Lab, engine: Engine): Promise<void> {
   await lab.startAgent(engine.node);
 }
 
+/** On each host of the lab, running, with the image `bb`, and an agent that knows of it. */
+export async function startEngines(lab: Lab): Promise<Engine[]> {
+  const engines = lab.nodes.map(({ name }) => new Engine(lab, name));
+  for (const engine of engines) await restartAgent(lab, engine, 'SIGTERM');
+  await Promise.all(engines.map((engine) => engine.start()));
+  await Promise.all(engines.map((engine) => engine.loadImage()));
+  return engines;
+}
+
 export async function restartAgent(lab: Lab, engine: Engine, signal: NodeJS.Signals): Promise<void> {
   await lab.killAgent(engine.node, signal);
   await startAgent(lab, engine);
