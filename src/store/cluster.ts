@@ -19,13 +19,12 @@ import {
   type Spec,
   specSchema,
 } from '../cluster/records.js';
-import { NotFound, StoreConflict } from '../model/errors.js';
+import { NotFound } from '../model/errors.js';
+import { changeEntry } from './change.js';
 import { AUTHORITY, CLUSTER, EXTERNAL_ETCD, lastPart, SPECS, specKey, tokenKey } from './keys.js';
-import { absent, put, remove, unchanged } from './operations.js';
+import { absent, put, remove } from './operations.js';
 import { parseAll, parseAs } from './parse.js';
 import type { Entry, Store } from './store.js';
-
-const ATTEMPTS = 20;
 
 /** Everything that a new cluster begins with. */
 export interface FirstRecords {
@@ -131,19 +130,9 @@ async function changeRecord<T>(
   change: (before: T) => T | undefined,
   doing: string,
 ): Promise<T> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const entry = await store.get(key);
-    if (entry === undefined) throw new NotFound('record', key);
-    const before = parseAs(schema, entry);
-    const after = change(before);
-    if (after === undefined) return before;
-    const { succeeded } = await store.txn(
-      [unchanged(key, entry.modRevision)],
-      [put(key, JSON.stringify(after))],
-    );
-    if (succeeded) return after;
-  }
-  throw new StoreConflict(`${doing}: others change it all the time`);
+  const after = await changeEntry(store, key, (entry) => parseAs(schema, entry), change, doing);
+  if (after === undefined) throw new NotFound('record', key);
+  return after;
 }
 
 async function read<T>(store: Store, key: string, schema: ZodType<T>): Promise<T | undefined> {

@@ -8,6 +8,7 @@ import { randomMac } from '../model/addresses.js';
 import { AddressTaken, MacTaken, NotFound, RangeFull, StoreConflict } from '../model/errors.js';
 import type { EndpointInput } from '../model/inputs.js';
 import { type Description, type Endpoint, type Network, randomId } from '../model/records.js';
+import { changeEntry } from './change.js';
 import {
   addressesOf,
   addressKey,
@@ -18,7 +19,7 @@ import {
   macKey,
   networkKey,
 } from './keys.js';
-import { absent, get, holds, present, put, remove, removeIf, unchanged } from './operations.js';
+import { absent, get, holds, present, put, remove, removeIf } from './operations.js';
 import { parseAll, parseEndpoint } from './parse.js';
 import type { Store } from './store.js';
 import type { ClusterAccess, Holding, Placement } from './writes.js';
@@ -204,15 +205,10 @@ export async function describeEndpoint(
   where: Pick<Endpoint, 'network' | 'node' | 'id'>,
   { name, aliases }: Description,
 ): Promise<boolean> {
+  const rename = (before: Endpoint): Endpoint => ({ ...before, name, aliases });
   const key = endpointKey(where);
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const entry = await store.get(key);
-    if (entry === undefined) return false;
-    const text = JSON.stringify({ ...parseEndpoint(entry), name, aliases });
-    const { succeeded } = await store.txn([unchanged(key, entry.modRevision)], [put(key, text)]);
-    if (succeeded) return true;
-  }
-  throw new StoreConflict(`name endpoint ${name}: others change it all the time`);
+  const after = await changeEntry(store, key, parseEndpoint, rename, `name endpoint ${name}`);
+  return after !== undefined;
 }
 
 /** Removes the endpoint and gives back what it holds. False if it was not there. */
