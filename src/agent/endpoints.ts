@@ -262,27 +262,25 @@ export class Endpoints {
     ]);
     if (removed.status === 'rejected') throw removed.reason;
     if (given.status === 'rejected') throw given.reason;
-    if (given.value === 'given') await journal.remove(entry.id);
+    if (given.value.isDone) await journal.remove(entry.id);
     this.#letGo(entry);
-    return given.value === 'given' || given.value === 'out of reach' ? [] : [given.value.later];
+    return given.value.warnings;
   }
 
-  /** What etcd holds of it; or says why that comes later. */
-  async #giveBack(
-    entry: JournalEntry,
-    record: Trace,
-  ): Promise<'given' | 'out of reach' | { readonly later: string }> {
+  /** What etcd holds of it; where that has to wait, the warnings say why. */
+  async #giveBack(entry: JournalEntry, record: Trace): Promise<{ isDone: boolean; warnings: string[] }> {
     const { store, writes, node } = this.#options;
-    if (record === 'out of reach') return record;
+    if (record === 'out of reach') return { isDone: false, warnings: [] };
     try {
       const endpoint =
         entry.endpoint ?? (record === 'none' ? undefined : await getEndpoint(store, { ...entry, node }));
       if (endpoint !== undefined) await writes.removeEndpoints([endpoint]);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
-      return { later: `its record and addresses are given back when etcd answers again: ${error.message}` };
+      const warning = `its record and addresses are given back when etcd answers again: ${error.message}`;
+      return { isDone: false, warnings: [warning] };
     }
-    return 'given';
+    return { isDone: true, warnings: [] };
   }
 
   #hold(entry: JournalEntry, hold: () => void): void {

@@ -57,6 +57,11 @@ export class HandedEndpoints {
     return all.filter(({ handed, phase }) => handed !== undefined && phase !== 'detaching');
   }
 
+  /** By Docker's id of the endpoint. */
+  ofDocker(endpoint: string): JournalEntry | undefined {
+    return this.list().find(({ handed }) => handed?.endpoint === endpoint);
+  }
+
   /** Who has that address of the network here. */
   holderOf(network: Network, address: string): JournalEntry | undefined {
     return this.list().find(
@@ -125,8 +130,7 @@ export class HandedEndpoints {
   async #followIn(id: string): Promise<void> {
     const { journal, locals, connector, log } = this.#options;
     for (const began = performance.now(); performance.now() - began < TAKEN_MS; ) {
-      const { netns = '' } = this.list().find((entry) => entry.id === id) ?? {};
-      if (netns === '') return; // it is gone
+      const { netns } = this.#get(id);
       const netnsInode = await inodeOf(netns);
       if (netnsInode === 0) {
         await sleep(performance.now() - began < BEGUN_MS ? EAGER_MS : IDLE_MS);

@@ -189,7 +189,7 @@ export class Driver {
   }
 
   #endpoint(id: string): JournalEntry | undefined {
-    return this.#options.endpoints.handed.list().find(({ handed }) => handed?.endpoint === id);
+    return this.#options.endpoints.handed.ofDocker(id);
   }
 
   #network(id: string): DockerNetwork {

@@ -4,6 +4,7 @@
  */
 import { type IncomingMessage, request } from 'node:http';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 import { PlaitError } from '../model/errors.js';
 import { patience } from '../patience.js';
@@ -59,6 +60,11 @@ const infoSchema = z.looseObject({
 const pluginSchema = z.looseObject({ Enabled: z.boolean() });
 const failureSchema = z.looseObject({ message: z.string() });
 
+/** This engine's part in one. */
+export interface Swarm {
+  readonly isManager: boolean;
+}
+
 /** The engine said no, or was not there (status 0). */
 export class EngineError extends PlaitError {
   constructor(
@@ -78,7 +84,7 @@ export class EngineApi {
   }
 
   /** Undefined for an engine that is in no swarm. */
-  async swarm(): Promise<{ readonly isManager: boolean } | undefined> {
+  async swarm(): Promise<Swarm | undefined> {
     const { Swarm } = await this.#ask('GET', '/info', infoSchema);
     if (Swarm?.LocalNodeState !== 'active') return undefined;
     return { isManager: Swarm.ControlAvailable ?? false };
@@ -163,9 +169,7 @@ export class EngineApi {
   async #ask<T>(method: string, path: string, schema: z.ZodType<T>, body?: object): Promise<T> {
     const doing = `${method} ${path.split('?')[0]} of Docker`;
     const response = await this.#open(method, path, body, AbortSignal.timeout(ANSWER_MS));
-    const chunks: Buffer[] = [];
-    for await (const chunk of response) chunks.push(chunk as Buffer);
-    const parsed = schema.safeParse(parseJson(Buffer.concat(chunks).toString()));
+    const parsed = schema.safeParse(parseJson(await text(response)));
     if (parsed.success) return parsed.data;
     throw new EngineError(doing, 200, `an answer of another kind: ${z.prettifyError(parsed.error)}`);
   }
@@ -179,9 +183,7 @@ export class EngineApi {
       const sent = request({ socketPath: this.#socket, method, path, headers, signal }, async (response) => {
         const { statusCode = 0 } = response;
         if (statusCode >= 200 && statusCode < 300) return resolve(response);
-        const chunks: Buffer[] = [];
-        for await (const chunk of response) chunks.push(chunk as Buffer);
-        const failure = failureSchema.safeParse(parseJson(Buffer.concat(chunks).toString()));
+        const failure = failureSchema.safeParse(parseJson(await text(response)));
         reject(new EngineError(doing, statusCode, failure.data?.message ?? `status ${statusCode}`));
       });
       sent.on('error', (error) => reject(new EngineError(doing, 0, error.message)));
@@ -194,9 +196,9 @@ function encoded(filters: Readonly<Record<string, readonly string[]>>): string {
   return encodeURIComponent(JSON.stringify(filters));
 }
 
-function parseJson(text: string): unknown {
+function parseJson(json: string): unknown {
   try {
-    return text === '' ? {} : JSON.parse(text);
+    return json === '' ? {} : JSON.parse(json);
   } catch {
     return undefined;
   }

@@ -9,7 +9,7 @@ import type { Network } from '../model/records.js';
 import type { ClusterView } from '../model/view.js';
 import type { ClusterNetworks } from './cluster-networks.js';
 import type { Driver } from './driver.js';
-import { type EngineApi, EngineError, type EngineNetwork } from './engine-api.js';
+import { type EngineApi, EngineError, type EngineNetwork, type Swarm } from './engine-api.js';
 import { type DockerNetworks, isPrivateName } from './networks.js';
 import { DRIVER_NAME, NETWORK_OPTION, PLUGIN_NAME } from './protocol.js';
 
@@ -63,8 +63,8 @@ export class EngineNetworks {
   }
 
   /** One pass. Throws EngineError. */
-  async sync(): Promise<void> {
-    const { api, view, known, isInformed } = this.#options;
+  async sync(inSwarm: () => Promise<Swarm | undefined>): Promise<void> {
+    const { view, known, isInformed } = this.#options;
     if (!isInformed() || this.#unconfirmed !== undefined) return;
     const have = new Set(known.values().map(({ network }) => network));
     const missing = [...view.networks.values()].filter(
@@ -76,7 +76,7 @@ export class EngineNetworks {
         Date.now() - Date.parse(network.createdAt) > NEW_MS,
     );
     // In a swarm its managers make the networks of all nodes.
-    if (missing.length > 0 && (await api.swarm()) === undefined)
+    if (missing.length > 0 && (await inSwarm()) === undefined)
       for (const network of missing) await this.#create(network);
     for (const id of known.ids()) {
       const network = known.get(id)?.network ?? '';

@@ -10,7 +10,13 @@ import type { Logger } from 'pino';
 import type { HandedEndpoints } from '../agent/handed-endpoints.js';
 import { NotFound } from '../model/errors.js';
 import { pauseUnless } from '../pause.js';
-import { type EngineApi, EngineError, type EngineEvent, type EngineNetwork } from './engine-api.js';
+import {
+  type EngineApi,
+  EngineError,
+  type EngineEvent,
+  type EngineNetwork,
+  type Swarm,
+} from './engine-api.js';
 import type { EngineNetworks } from './engine-networks.js';
 import { describe } from './names.js';
 import { DRIVER_NAME } from './protocol.js';
@@ -20,7 +26,7 @@ export interface EngineOptions {
   readonly api: EngineApi;
   readonly networks: EngineNetworks;
   readonly swarm: SwarmNetworks;
-  readonly endpoints: Pick<HandedEndpoints, 'describe' | 'list'>;
+  readonly endpoints: Pick<HandedEndpoints, 'describe' | 'ofDocker'>;
   /** For a person: why it is not followed. */
   readonly notices: Map<string, string>;
   readonly log: Logger;
@@ -108,7 +114,7 @@ export class Engine {
     const { api, endpoints, log } = this.#options;
     try {
       for (const [endpoint, description] of describe(await api.container(id))) {
-        const entry = endpoints.list().find(({ handed }) => handed?.endpoint === endpoint);
+        const entry = endpoints.ofDocker(endpoint);
         if (entry !== undefined) await endpoints.describe(entry.id, description);
       }
     } catch (error) {
@@ -133,10 +139,12 @@ export class Engine {
   }
 
   async #sync(): Promise<void> {
-    const { networks, swarm, log } = this.#options;
+    const { api, networks, swarm, log } = this.#options;
     const { signal } = this.#closing;
     while (!signal.aborted) {
-      await Promise.all([networks.sync(), swarm.sync()]).catch((error) => {
+      let asked: Promise<Swarm | undefined> | undefined;
+      const inSwarm = () => (asked ??= api.swarm()); // once a pass, and only where it matters
+      await Promise.all([networks.sync(inSwarm), swarm.sync(inSwarm)]).catch((error) => {
         if (!(error instanceof EngineError && error.status === 0))
           log.warn({ err: error }, 'could not keep Docker’s networks in step');
       });

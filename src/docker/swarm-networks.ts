@@ -7,7 +7,7 @@
 import type { Logger } from 'pino';
 import type { Network } from '../model/records.js';
 import type { ClusterView } from '../model/view.js';
-import { type EngineApi, EngineError, type EngineNetwork } from './engine-api.js';
+import { type EngineApi, EngineError, type EngineNetwork, type Swarm } from './engine-api.js';
 import { settingsOf } from './engine-networks.js';
 import { PLUGIN_NAME, SWARM_OPTION } from './protocol.js';
 
@@ -36,12 +36,12 @@ export class SwarmNetworks {
   }
 
   /** One pass. Throws EngineError of an engine that is away; what it does not like is a notice. */
-  async sync(): Promise<void> {
+  async sync(inSwarm: () => Promise<Swarm | undefined>): Promise<void> {
     const { api, view, isInformed, notices } = this.#options;
     if (!isInformed()) return;
     const wanted = [...view.networks.values()].filter(({ options }) => options[SWARM_OPTION] === 'true');
     if (wanted.length === 0 && !this.#hasSome) return;
-    const swarm = await api.swarm();
+    const swarm = await inSwarm();
     if (swarm === undefined) return;
     const here = await api.networks();
     const faults: string[] = [];
